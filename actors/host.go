@@ -1,0 +1,275 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"github.com/dee2748c/baton/cluster"
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/handoff/session"
+	"github.com/dee2748c/baton/messages"
+	"github.com/dee2748c/baton/pipe"
+	"github.com/dee2748c/baton/store"
+	"github.com/dee2748c/baton/vnode"
+)
+
+// Options configures a Host. All fields without a default are required.
+type Options struct {
+	// Self is this node, its incarnation as issued by the record, and its address.
+	Self Peer
+	// Agreement is the node's handle on the replicated record.
+	Agreement cluster.Store
+	// Transport reaches the other nodes. The Host serves and closes it.
+	Transport Transport
+	// Engine keeps what must survive the process. The Host closes it.
+	Engine store.Engine
+	// Volatile keeps the partitions of volatile kinds. The Host closes it.
+	Volatile store.Engine
+	// Kinds are the vnode kinds that this node serves, beside the pipe.
+	Kinds []vnode.Kind
+	// Workers are the pipe's workers and hash functions by name.
+	Workers *pipe.Registry
+	// Log receives the host's messages; nil discards them.
+	Log *slog.Logger
+	// RetryAfter is how long senders wait before they repeat what was not
+	// answered; default 250 ms.
+	RetryAfter time.Duration
+	// Events hears about transfers and jobs; optional.
+	Events Events
+}
+
+// Events are told of what an operator or a test wants to see. They are called
+// from the host's goroutines and must not block.
+type Events struct {
+	// Flipped: a partition that this node handed off is owned by its target.
+	Flipped func(FlipEvent)
+	// WorkerArchived: a pipe worker was taken apart to move with its partition.
+	WorkerArchived func(pipe.ID, ring.Partition)
+}
+
+// FlipEvent says what moved with a partition.
+type FlipEvent struct {
+	Kind      topology.Kind
+	Partition ring.Partition
+	Session   uint64
+	Source    ring.NodeID
+	Target    ring.NodeID
+	Seal      topology.Seal
+	Freeze    time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.RetryAfter <= 0 {
+		o.RetryAfter = 250 * time.Millisecond
+	}
+	return o
+}
+
+// Host runs one node: its vnodes and pipe workers as actors, its side of every
+// transfer, and the way from and to other nodes. Safe for concurrent use.
+type Host struct {
+	opts     Options
+	log      *slog.Logger
+	system   *actor.ActorSystem
+	kinds    map[topology.Kind]*kindEntry
+	sessions *session.Registry
+	dispatch *dispatcher
+	proposer *proposer
+	syncer   *syncer
+	ends     endpoints
+	pipes    *pipes
+	busy     busy
+	incoming incoming
+
+	foldsMu sync.Mutex
+	folds   map[foldKey]*foldSource
+
+	applying sync.Mutex // views are applied one at a time
+	view     atomic.Pointer[View]
+
+	ctx    context.Context // ends when the host stops
+	cancel context.CancelCauseFunc
+	tasks  sync.WaitGroup // owned goroutines
+
+	endDispatch context.CancelFunc // when the last actor has ended
+	stop        sync.Once
+}
+
+// kindEntry is one kind with the actors of its partitions on this node.
+type kindEntry struct {
+	kind     vnode.Kind
+	spec     topology.KindSpec
+	engine   store.Engine
+	volatile bool
+
+	mu   sync.RWMutex
+	pids []*actor.PID // by partition; nil where no vnode was started
+}
+
+var errStopped = errors.New("host stopped")
+
+// Start makes the node take part: it follows the record, serves what it owns
+// and moves what has to move. ctx bounds the start only.
+func Start(ctx context.Context, o Options) (*Host, error) {
+	o = o.withDefaults()
+	state, err := o.Agreement.Read(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("start node %s: read the record: %w", o.Self.Node, err)
+	}
+	h := &Host{opts: o, log: o.Log.With("node", string(o.Self.Node)), sessions: session.New(), folds: make(map[foldKey]*foldSource)}
+	h.ctx, h.cancel = context.WithCancelCause(context.Background())
+	if err := h.registerKinds(state); err != nil {
+		return nil, err
+	}
+	h.system = actor.NewActorSystem(
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return quiet(h.log) }),
+		// Its timer is a goroutine that outlives the system.
+		actor.WithDeadLetterThrottleInterval(time.Millisecond),
+	)
+	var kept context.Context
+	kept, h.endDispatch = context.WithCancel(context.Background())
+	h.dispatch = newDispatcher(kept)
+	h.proposer = newProposer(h.ctx, o.Agreement, o.Self, h.log)
+	h.syncer = newSyncer(h.ctx)
+	h.pipes = newPipes(h)
+	h.applyState(state)
+	if err := o.Transport.Serve(h); err != nil {
+		h.shutdown(ctx)
+		return nil, fmt.Errorf("start node %s: %w", o.Self.Node, err)
+	}
+	h.own(h.proposer.run)
+	h.own(h.syncer.run)
+	h.own(h.follow)
+	return h, nil
+}
+
+func (h *Host) registerKinds(state topology.State) error {
+	h.kinds = make(map[topology.Kind]*kindEntry)
+	add := func(k vnode.Kind) error {
+		name := k.Name()
+		if _, dup := h.kinds[name]; dup {
+			return fmt.Errorf("start node %s: vnode kind %q is registered twice; register each kind once", h.opts.Self.Node, name)
+		}
+		e := &kindEntry{kind: k, engine: h.opts.Engine, pids: make([]*actor.PID, state.RingSize())}
+		if p, ok := k.(vnode.Properties); ok && p.Volatile() {
+			e.volatile, e.engine = true, h.opts.Volatile
+		}
+		e.spec, _ = state.Kind(name)
+		h.kinds[name] = e
+		return nil
+	}
+	for _, k := range append(h.opts.Kinds, pipeKind{h}) {
+		if err := add(k); err != nil {
+			return err
+		}
+	}
+	for _, spec := range state.Kinds() {
+		if _, ok := h.kinds[spec.Name]; !ok {
+			return fmt.Errorf("start node %s: the cluster has vnode kind %q: %w; register it in Options.Kinds",
+				h.opts.Self.Node, spec.Name, topology.ErrMissingKind)
+		}
+	}
+	return nil
+}
+
+// own runs f in a goroutine that Stop waits for.
+func (h *Host) own(f func()) {
+	h.tasks.Add(1)
+	go func() {
+		defer h.tasks.Done()
+		f()
+	}()
+}
+
+// Self returns this node's name, life and address.
+func (h *Host) Self() Peer { return h.opts.Self }
+
+// View returns the newest record applied here.
+func (h *Host) View() *View { return h.view.Load() }
+
+// Stop ends the node: no further frames are taken, actors finish what they
+// hold, goroutines end. What other nodes ask of it afterwards fails there.
+func (h *Host) Stop(ctx context.Context) error {
+	var err error
+	h.stop.Do(func() { err = h.shutdown(ctx) })
+	return err
+}
+
+func (h *Host) shutdown(ctx context.Context) error {
+	h.cancel(errStopped)
+	err := h.opts.Transport.Close(ctx)
+	h.pipes.close()
+	h.stopVnodes()
+	h.tasks.Wait()
+	h.ends.failAll(errStopped)
+	h.system.Shutdown()
+	h.endDispatch()
+	return errors.Join(err, h.opts.Engine.Close(), h.opts.Volatile.Close())
+}
+
+// send delivers a letter to its node: at once when it is this one, else through
+// the transport. What can't be sent is dropped; whoever needs an answer asks
+// again. To names the node, the rest of the envelope is filled in here.
+func (h *Host) send(l *letter) {
+	if l.To == string(h.opts.Self.Node) {
+		h.deliver(l)
+		return
+	}
+	peer, ok := h.View().Peer(ring.NodeID(l.To))
+	if !ok {
+		h.log.Debug("letter for an unknown node", "to", l.To, "type", l.Type)
+		return
+	}
+	f, err := l.frame()
+	if err == nil {
+		err = h.opts.Transport.Send(peer, f)
+	}
+	if err != nil {
+		h.log.Debug("letter not sent", "to", l.To, "type", l.Type, "err", err)
+	}
+}
+
+// HandleFrame takes a frame from another node.
+func (h *Host) HandleFrame(f messages.Frame) {
+	h.deliver(&letter{Header: f.Header, payload: f.Payload})
+}
+
+// HandleLink hears that a link came up or went down.
+func (h *Host) HandleLink(e LinkEvent) {
+	if !e.Up {
+		h.log.Debug("link down", "peer", string(e.Peer.Node), "err", e.Err)
+	}
+	h.ends.each(func(d endpoint) { d.link(e) })
+}
+
+// deliver hands a letter to the vnode or endpoint that it addresses.
+func (h *Host) deliver(l *letter) {
+	if l.Kind == "" {
+		if d, ok := h.ends.get(l.Endpoint); ok {
+			d.take(l)
+		}
+		return
+	}
+	pid := h.vnode(store.ID{Kind: l.Kind, Partition: ring.Partition(l.Partition)})
+	if pid == nil {
+		h.refuse(l, messages.CodeNotFound, fmt.Sprintf("no vnode kind %q with partition %d here", l.Kind, l.Partition))
+		return
+	}
+	h.system.Root.Send(pid, l)
+}
+
+// refuse answers a letter that was not served, if anyone waits for it.
+func (h *Host) refuse(l *letter, code messages.Code, text string) {
+	h.respondError(l, &messages.Error{Code: uint32(code), Op: l.Type.String(), Operand: l.Kind, Message: text})
+}

@@ -1,0 +1,61 @@
+package actors
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/dee2748c/baton/messages"
+)
+
+// letter is a message on its way to a vnode or an endpoint: a frame, whose
+// payload is either encoded (it came over the wire, or is raw by nature) or
+// stands decoded in body (it was made here). Within a node nothing is encoded.
+// A letter is frozen once sent.
+type letter struct {
+	messages.Header
+	payload []byte
+	body    any
+}
+
+// frame returns the letter as it travels.
+func (l *letter) frame() (messages.Frame, error) {
+	f := messages.Frame{Header: l.Header, Payload: l.payload}
+	if l.body != nil && l.payload == nil {
+		p, err := encodeBody(l.body)
+		if err != nil {
+			return f, fmt.Errorf("encode %v for %s: %w", l.Type, l.To, err)
+		}
+		f.Payload = p
+	}
+	return f, nil
+}
+
+// open returns the decoded message of a letter.
+func (l *letter) open() (any, error) {
+	if l.body != nil {
+		return l.body, nil
+	}
+	body, err := decodeBody(&l.Header, l.payload)
+	if err != nil {
+		return nil, fmt.Errorf("decode %v from %s: %w", l.Type, l.From, err)
+	}
+	return body, nil
+}
+
+// encodeError and decodeError carry the typed error of an answer.
+func encodeError(e *messages.Error) []byte {
+	b, err := proto.Marshal(e)
+	if err != nil {
+		return nil // an Error has no field that can't be marshalled but text that is not UTF-8; the code stands in the header
+	}
+	return b
+}
+
+func decodeError(l *letter) error {
+	var e messages.Error
+	if err := proto.Unmarshal(l.payload, &e); err != nil || e.Code != uint32(l.Code) {
+		e = messages.Error{Code: uint32(l.Code)}
+	}
+	return e.Err()
+}

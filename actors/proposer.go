@@ -1,0 +1,98 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dee2748c/baton/cluster"
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+// proposer puts a node's reports into the record: in order, several in one
+// proposal when they come together, each until its outcome is known.
+type proposer struct {
+	ctx    context.Context
+	record *cluster.Proposer
+	log    *slog.Logger
+
+	mu    sync.Mutex
+	queue []topology.Op
+	wake  chan struct{} // holds one: at least one wake after the last add
+}
+
+const (
+	proposeBatch = 32
+	proposePause = 5 * time.Millisecond // before an unavailable record is tried again
+)
+
+func newProposer(ctx context.Context, s cluster.Store, self Peer, log *slog.Logger) *proposer {
+	return &proposer{
+		ctx: ctx, record: cluster.NewProposer(s, fmt.Sprintf("%s#%d", self.Node, self.Incarnation)),
+		log: log, wake: make(chan struct{}, 1),
+	}
+}
+
+// add queues a report.
+func (p *proposer) add(op topology.Op) {
+	p.mu.Lock()
+	p.queue = append(p.queue, op)
+	p.mu.Unlock()
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (p *proposer) take() []topology.Op {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := min(len(p.queue), proposeBatch)
+	batch := p.queue[:n:n]
+	p.queue = p.queue[n:]
+	return batch
+}
+
+func (p *proposer) run() {
+	for {
+		batch := p.take()
+		if len(batch) == 0 {
+			select {
+			case <-p.wake:
+				continue
+			case <-p.ctx.Done():
+				return
+			}
+		}
+		if !p.propose(batch) {
+			return
+		}
+	}
+}
+
+// propose repeats a batch until its outcomes are known.
+func (p *proposer) propose(batch []topology.Op) bool {
+	for {
+		outcomes, err := p.record.Propose(p.ctx, 0, batch...)
+		if err == nil {
+			for i, o := range outcomes {
+				if o.Err != nil {
+					p.log.Debug("report refused", "op", topology.OpName(batch[i]), "err", o.Err)
+				}
+			}
+			return true
+		}
+		if p.ctx.Err() != nil || errors.Is(err, cluster.ErrClosed) {
+			return false
+		}
+		p.log.Debug("proposal not answered, trying again", "err", err)
+		select {
+		case <-time.After(proposePause):
+		case <-p.ctx.Done():
+			return false
+		}
+	}
+}

@@ -1,0 +1,144 @@
+package actors
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/messages"
+)
+
+// ErrUnknownOutcome says that a command was sent and its answer did not come in
+// time: it may have been done.
+var ErrUnknownOutcome = errors.New("outcome unknown")
+
+// waiter is one command waiting for its answer. It is never reused: a late frame
+// may still find it.
+type waiter struct {
+	owner ring.NodeID // where it was sent
+	done  chan answer // holds one: the first of answer and loss counts
+}
+
+type answer struct {
+	frame *letter
+	err   error
+}
+
+func (c *waiter) finish(a answer) {
+	select {
+	case c.done <- a:
+	default:
+	}
+}
+
+func (c *waiter) take(f *letter) { c.finish(answer{frame: f}) }
+
+func (c *waiter) link(e LinkEvent) {
+	if !e.Up && !e.Inbound && e.Peer.Node == c.owner {
+		c.finish(answer{err: fmt.Errorf("link to %s: %w", e.Peer.Node, e.Err)})
+	}
+}
+
+func (c *waiter) stopped(err error) { c.finish(answer{err: err}) }
+
+func (c *waiter) viewed(*View) {}
+
+// Request sends a command to the vnode that owns the partition and returns its
+// answer. Refusals that mean nothing was done (wrong owner, frozen, stale ring)
+// are tried again on a newer view until ctx ends. When the answer is lost the
+// error is ErrUnknownOutcome and the command is not repeated.
+func (h *Host) Request(ctx context.Context, kind topology.Kind, p ring.Partition, body []byte) ([]byte, error) {
+	for attempt := 0; ; attempt++ {
+		v := h.View()
+		f, err := h.ask(ctx, v, kind, p, body)
+		if err != nil {
+			return nil, fmt.Errorf("request %s/%d: %w", kind, p, err)
+		}
+		if f.Code == messages.CodeOK {
+			return f.payload, nil
+		}
+		if err := h.awaitRetry(ctx, v, f, attempt); err != nil {
+			return nil, fmt.Errorf("request %s/%d: %w", kind, p, err)
+		}
+	}
+}
+
+func (h *Host) ask(ctx context.Context, v *View, kind topology.Kind, p ring.Partition, body []byte) (*letter, error) {
+	owner, epoch := v.Owner(kind, p)
+	if owner == "" {
+		return nil, fmt.Errorf("no vnode kind %q with partition %d: %w", kind, p, topology.ErrUnknownKind)
+	}
+	c := &waiter{owner: owner, done: make(chan answer, 1)}
+	id := h.ends.add(c)
+	defer h.ends.remove(id)
+	f := &letter{Header: messages.Header{
+		Type: messages.TypeRequest, From: string(h.opts.Self.Node), FromIncarnation: h.opts.Self.Incarnation, To: string(owner),
+		Kind: kind, Partition: uint32(p), RingVersion: v.Version(), Epoch: epoch, Seq: id, Endpoint: id,
+	}, payload: body}
+	h.send(f)
+	select {
+	case a := <-c.done:
+		if a.err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, a.err)
+		}
+		return a.frame, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", ErrUnknownOutcome, context.Cause(ctx))
+	}
+}
+
+// awaitRetry waits for what a refusal needs before the command is sent again,
+// or returns the refusal as an error if sending again can't help.
+func (h *Host) awaitRetry(ctx context.Context, v *View, f *letter, attempt int) error {
+	refusal := decodeError(f)
+	switch f.Code {
+	case messages.CodeWrongOwner, messages.CodeStaleRing:
+		if h.View() != v {
+			return nil
+		}
+	case messages.CodeFrozen, messages.CodeOverloaded:
+	default:
+		return refusal
+	}
+	timer := time.NewTimer(min(time.Millisecond<<min(attempt, 6), 50*time.Millisecond))
+	defer timer.Stop()
+	select {
+	case <-v.Changed():
+		return nil
+	case <-timer.C:
+		return nil
+	case <-h.ctx.Done():
+		return errStopped
+	case <-ctx.Done():
+		return fmt.Errorf("%w, last answer: %w", context.Cause(ctx), refusal)
+	}
+}
+
+// respond answers a frame that named an endpoint.
+func (h *Host) respond(f *letter, body []byte) {
+	if f.Endpoint == 0 {
+		return
+	}
+	h.send(&letter{Header: h.answerTo(f), payload: body})
+}
+
+// respondError answers a frame with an error.
+func (h *Host) respondError(f *letter, e *messages.Error) {
+	if f.Endpoint == 0 {
+		return
+	}
+	head := h.answerTo(f)
+	head.Code = messages.Code(e.Code)
+	h.send(&letter{Header: head, payload: encodeError(e)})
+}
+
+func (h *Host) answerTo(f *letter) messages.Header {
+	return messages.Header{
+		Type: messages.TypeResponse, From: string(h.opts.Self.Node), FromIncarnation: h.opts.Self.Incarnation,
+		To: f.From, ToIncarnation: f.FromIncarnation, Partition: f.Partition, RingVersion: h.View().Version(),
+		Seq: f.Seq, Endpoint: f.Endpoint,
+	}
+}

@@ -1,0 +1,258 @@
+package actors
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/handoff"
+	"github.com/dee2748c/baton/vnode"
+)
+
+// do performs one action of the lifecycle machine.
+func (a *vnodeActor) do(action vnode.Action) {
+	switch x := action.(type) {
+	case vnode.Open:
+		a.open(x.Import)
+	case vnode.Close:
+		a.terminate(nil)
+	case vnode.AskStarting:
+		a.askStarting(x)
+	case vnode.Propose:
+		a.propose(x.Op)
+	case vnode.StartSource:
+		a.source = a.host.startSource(a, x.Transfer)
+	case vnode.BeginFold:
+		a.beginFold(x.Handoff)
+	case vnode.StoreFreeze:
+		a.storeFreeze(x.Session)
+	case vnode.SealSource:
+		a.seal = true
+		a.trySeal()
+	case vnode.StopSource:
+		a.stopSource(x)
+	case vnode.LiftFreeze:
+		a.keep(func() { a.record.Frozen = 0 })
+	case vnode.Cancelled:
+		a.cancelled(x.Handoff)
+	case vnode.Finished:
+		a.finished(x.Handoff)
+	case vnode.ReplayParked:
+		a.replayParked()
+	case vnode.ForwardParked:
+		parked := a.parked
+		a.parked = nil
+		for _, f := range parked {
+			a.forward(f, x.Owner)
+		}
+	case vnode.CreateStaging:
+		a.createStaging(x.Transfer)
+	case vnode.DropStaging:
+		a.dropStaging(x.Session)
+	case vnode.Promote:
+		a.promote(x)
+	case vnode.DeleteData:
+		a.deleteData(x)
+	}
+}
+
+// open makes the module ready on the active generation.
+func (a *vnodeActor) open(imported bool) {
+	part, err := a.kind.engine.Open(a.id)
+	if err != nil {
+		a.log.Error("partition not opened", "err", err)
+		return
+	}
+	a.part = part
+	p := vnode.Partition{Kind: a.id.Kind, ID: a.id.Partition, Size: a.host.View().RingSize(), Node: a.host.opts.Self.Node}
+	_, epoch := a.life.Owner()
+	a.version = max(a.version, firstVersion(epoch, a.host.opts.Self.Incarnation))
+	a.cx = vnode.NewContext(p, part, &a.version, a)
+	if a.module, err = a.kind.kind.Open(p); err != nil {
+		a.log.Error("vnode not opened", "err", err)
+		a.module = brokenVnode{fmt.Errorf("open vnode %v: %w", a.id, err)}
+	}
+	a.export, _ = a.module.(vnode.StateExporter)
+	if a.export == nil {
+		return
+	}
+	if imported {
+		a.importItems()
+	}
+	a.guard(func() { a.export.Opened(a.context(), epoch) })
+}
+
+// firstVersion is where the versions of a process's writes to a partition begin:
+// above those of earlier owners and earlier lives of this one.
+func firstVersion(epoch, incarnation uint64) uint64 {
+	return epoch<<44 | incarnation&0x3ff<<34
+}
+
+// brokenVnode answers for a partition whose module could not be opened.
+type brokenVnode struct{ err error }
+
+func (b brokenVnode) HandleCommand(*vnode.Context, vnode.Command) vnode.Disposition {
+	return vnode.Fail{Err: b.err}
+}
+
+// importItems gives a moved module the items of its former owner; they live on
+// in the module.
+func (a *vnodeActor) importItems() {
+	s := a.part.Snapshot()
+	defer s.Close()
+	it := s.Scan(nil, nil)
+	defer it.Close()
+	for it.Next() {
+		item := it.Item().Clone()
+		if err := a.export.ImportItem(item.Key, item.Value); err != nil {
+			a.log.Error("item not imported", "key", fmt.Sprintf("%x", item.Key), "err", err)
+		}
+	}
+	if err := errors.Join(it.Err(), a.kind.engine.Drop(a.id)); err != nil {
+		a.log.Error("items not imported", "err", err)
+	}
+	part, err := a.kind.engine.Open(a.id)
+	if err != nil {
+		a.log.Error("partition not opened", "err", err)
+		return
+	}
+	a.part = part
+}
+
+func (a *vnodeActor) askStarting(x vnode.AskStarting) {
+	var err error
+	if s, ok := a.module.(vnode.HandoffStarter); ok {
+		err = s.HandoffStarting(x.Handoff)
+	}
+	a.step(vnode.StartAnswered{Session: x.Handoff.Session, Err: err})
+}
+
+// propose adds to a report what only the shell knows.
+func (a *vnodeActor) propose(op topology.Op) {
+	if d, ok := op.(topology.SourceDrained); ok && !a.frozenAt.IsZero() {
+		d.FreezeMicros = uint64(time.Since(a.frozenAt).Microseconds())
+		op = d
+	}
+	a.host.proposer.add(op)
+}
+
+// keep changes the partition's durable record and returns when it is stored. A
+// node that can't keep its promises must not go on with the partition.
+func (a *vnodeActor) keep(change func()) bool {
+	change()
+	if err := a.kind.engine.SetRecord(a.id, a.record); err != nil {
+		a.log.Error("record not stored", "err", err)
+		return false
+	}
+	return true
+}
+
+func (a *vnodeActor) storeFreeze(session uint64) {
+	a.frozenAt = time.Now()
+	if a.keep(func() { a.record.Frozen = session }) {
+		a.step(vnode.FreezeStored{Session: session})
+	}
+}
+
+// cancelled: the vnode owns the partition as before the move.
+func (a *vnodeActor) cancelled(h vnode.Handoff) {
+	a.endFold()
+	if c, ok := a.module.(vnode.HandoffCanceler); ok {
+		a.guard(func() { c.HandoffCancelled(h) })
+	}
+}
+
+// finished: the target owns the partition.
+func (a *vnodeActor) finished(h vnode.Handoff) {
+	freeze := time.Since(a.frozenAt)
+	summary := a.sent()
+	a.endFold()
+	if f, ok := a.module.(vnode.HandoffFinisher); ok {
+		a.guard(func() { f.HandoffFinished(h) })
+	}
+	a.log.Info("handoff committed", "session", h.Session, "target", string(h.Target),
+		"items", summary.Items, "bytes", summary.Bytes, "freeze", freeze)
+	if e := a.host.opts.Events.Flipped; e != nil {
+		e(FlipEvent{
+			Kind: a.id.Kind, Partition: a.id.Partition, Session: h.Session, Source: a.host.opts.Self.Node,
+			Target: h.Target, Seal: summary, Freeze: freeze,
+		})
+	}
+}
+
+func (a *vnodeActor) endFold() {
+	a.moving, a.told, a.seal, a.final = false, false, false, false
+	a.dirty.Reset()
+	a.exported.reset()
+	a.handoff = vnode.Handoff{}
+	if r := a.asked; r != nil {
+		a.asked = nil
+		r.reply <- handoff.Cancelled{Reason: "handoff ended"}
+	}
+}
+
+// replayParked serves what waited, in order, as the present state decides.
+func (a *vnodeActor) replayParked() {
+	parked := a.parked
+	a.parked = nil
+	for _, f := range parked {
+		a.admit(f)
+	}
+}
+
+func (a *vnodeActor) createStaging(t topology.Transfer) {
+	err := func() error {
+		if t.Session < a.record.MaxSession {
+			return fmt.Errorf("session %d below %d", t.Session, a.record.MaxSession) // F4
+		}
+		if !a.keep(func() { a.record.MaxSession = t.Session }) {
+			return errors.New("session not stored")
+		}
+		_, err := a.kind.engine.Stage(a.id, t.Session)
+		return err
+	}()
+	a.step(vnode.StagingCreated{Session: t.Session, Err: err})
+}
+
+// dropStaging waits for admitted writes of the session in a goroutine of its own.
+func (a *vnodeActor) dropStaging(session uint64) {
+	if a.record.Sealed == session {
+		a.keep(func() { a.record.Sealed, a.record.Seal = 0, nil })
+	}
+	engine, id, h, log := a.kind.engine, a.id, a.host, a.log
+	h.own(func() {
+		h.sessions.Close(session)
+		if err := h.sessions.Drain(h.ctx, session); err != nil {
+			log.Warn("session not drained", "session", session, "err", err)
+			return
+		}
+		if err := engine.DropStaging(id, session); err != nil {
+			log.Warn("staging not dropped", "session", session, "err", err)
+		}
+	})
+}
+
+func (a *vnodeActor) promote(x vnode.Promote) {
+	if err := a.kind.engine.Promote(a.id, x.Session); err != nil {
+		a.log.Error("copy not promoted", "session", x.Session, "err", err)
+		return
+	}
+	a.keep(func() {
+		a.record.Epoch, a.record.Sealed, a.record.Seal, a.record.Tombstone = x.Epoch, 0, nil, ""
+	})
+	a.step(vnode.CopyPromoted{Session: x.Session})
+}
+
+func (a *vnodeActor) deleteData(x vnode.DeleteData) {
+	if d, ok := a.module.(vnode.Deleter); ok {
+		a.guard(d.Delete)
+	}
+	a.terminate(nil)
+	a.keep(func() { a.record.Epoch, a.record.Frozen, a.record.Tombstone = x.Epoch, 0, x.Owner })
+	if err := a.kind.engine.Drop(a.id); err != nil {
+		a.log.Error("data not dropped", "err", err)
+		return
+	}
+	a.step(vnode.DataDeleted{Session: x.Session})
+}

@@ -1,0 +1,209 @@
+package cluster
+
+import (
+	"errors"
+	"time"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+// An Event is something that a Coordination is told: Changed, Answered or Elapsed.
+type Event interface{ at() time.Time }
+
+// Changed is an update of the record. At is the time now, of any clock that does not jump.
+type Changed struct {
+	At     time.Time
+	Update Update
+}
+
+// Answered is the answer to the last Propose.
+type Answered struct {
+	At       time.Time
+	Outcomes []topology.Outcome
+	Err      error
+}
+
+// Elapsed says that the time of the last Wake has come.
+type Elapsed struct{ At time.Time }
+
+func (e Changed) at() time.Time  { return e.At }
+func (e Answered) at() time.Time { return e.At }
+func (e Elapsed) at() time.Time  { return e.At }
+
+// An Action is something that a Coordination asks for: Propose or Wake.
+type Action interface{ action() }
+
+// Propose asks to propose the operations in one proposal. Exactly one Answered follows it.
+type Propose struct {
+	Term uint64
+	Ops  []topology.Op
+}
+
+// Wake asks for an Elapsed event after a time; it replaces the Wake before.
+type Wake struct{ After time.Duration }
+
+func (Propose) action() {}
+func (Wake) action()    {}
+
+// CoordinationOptions configures a Coordination.
+type CoordinationOptions struct {
+	// Node is the node that coordinates.
+	Node ring.NodeID
+	// Limits bounds the transfers; its Hold is the coordination's own.
+	Limits Limits
+	// FirstRetry is the pause before a failed transfer or proposal is tried again; it doubles with
+	// each further failure up to MaxRetry. Defaults 200 ms and 30 s.
+	FirstRetry, MaxRetry time.Duration
+}
+
+func (o CoordinationOptions) withDefaults() CoordinationOptions {
+	if o.FirstRetry <= 0 {
+		o.FirstRetry = 200 * time.Millisecond
+	}
+	if o.MaxRetry <= 0 {
+		o.MaxRetry = 30 * time.Second
+	}
+	return o
+}
+
+// A Coordination is the coordinator as a machine: events in, actions out, no clock and no goroutine.
+// What it remembers are pauses and its term; a successor needs none of it. It is not safe for
+// concurrent use.
+type Coordination struct {
+	opts     CoordinationOptions
+	update   Update
+	term     uint64 // issued to this coordination; 0 while it has none
+	proposed bool   // an Answered is to come
+	seen     bool   // the update was decided on
+	after    uint64 // version of the last answer: older records are not decided on
+	failures int    // proposals in a row without effect
+	pauses   map[moveID]pause
+}
+
+type moveID struct {
+	kind topology.Kind
+	p    ring.Partition
+}
+
+// A pause is the time before a partition is tried again after its failed session.
+type pause struct {
+	session uint64
+	until   time.Time
+}
+
+// NewCoordination returns a coordination that waits for its first update.
+func NewCoordination(opts CoordinationOptions) *Coordination {
+	return &Coordination{opts: opts.withDefaults(), seen: true, pauses: map[moveID]pause{}}
+}
+
+// Step takes one event and returns what is to be done, in order.
+func (c *Coordination) Step(e Event) []Action {
+	switch e := e.(type) {
+	case Changed:
+		c.update, c.seen = e.Update, false
+		if !e.Update.Leader {
+			c.term = 0
+		}
+	case Answered:
+		c.proposed = false
+		if again := c.answered(e); again > 0 {
+			return []Action{Wake{again}}
+		}
+	case Elapsed:
+		c.seen = false
+	}
+	return c.decide(e.at())
+}
+
+// answered takes the answer in and returns how long to wait before another try when nothing was
+// accepted; what was accepted brings an update.
+func (c *Coordination) answered(e Answered) time.Duration {
+	accepted := false
+	for _, o := range e.Outcomes {
+		c.after = max(c.after, o.Version)
+		accepted = accepted || o.Changed()
+		switch {
+		case o.Term != 0:
+			c.term = o.Term
+		case errors.Is(o.Err, topology.ErrStaleTerm):
+			c.term = 0
+		}
+	}
+	if accepted && e.Err == nil {
+		c.failures = 0
+		return 0
+	}
+	c.failures++
+	return c.backoff(uint64(c.failures))
+}
+
+// backoff returns the pause after so many failures.
+func (c *Coordination) backoff(failures uint64) time.Duration {
+	d := c.opts.FirstRetry
+	for ; failures > 1 && d < c.opts.MaxRetry; failures-- {
+		d *= 2
+	}
+	return min(d, c.opts.MaxRetry)
+}
+
+func (c *Coordination) decide(now time.Time) []Action {
+	if c.proposed || c.seen || !c.update.Leader || c.update.State.Ring() == nil {
+		return nil
+	}
+	c.seen = true
+	if c.update.State.Version() < c.after || !c.mayCoordinate() {
+		return nil // an update is on its way, or this node has no say
+	}
+	if term, _ := c.update.State.Term(); c.term == 0 || c.term < term {
+		return c.propose(0, []topology.Op{topology.BeginTerm{Node: c.opts.Node}})
+	}
+	return c.schedule(now)
+}
+
+// schedule proposes what the record asks for, and asks to be woken when a pause ends.
+func (c *Coordination) schedule(now time.Time) []Action {
+	limits, next := c.opts.Limits, time.Duration(0)
+	pauses := map[moveID]pause{}
+	limits.Hold = func(kind topology.Kind, p ring.Partition, x topology.Part) bool {
+		left := c.hold(pauses, moveID{kind, p}, x, now)
+		if left > 0 && (next == 0 || left < next) {
+			next = left
+		}
+		return left > 0
+	}
+	ops := Schedule(c.update.State, limits)
+	c.pauses = pauses
+	var out []Action
+	if len(ops) > 0 {
+		out = c.propose(c.term, ops)
+	}
+	if next > 0 {
+		out = append(out, Wake{next})
+	}
+	return out
+}
+
+func (c *Coordination) mayCoordinate() bool {
+	m, ok := c.update.State.Member(c.opts.Node)
+	return ok && (m.Alive() || m.Status == topology.Exiting)
+}
+
+func (c *Coordination) propose(term uint64, ops []topology.Op) []Action {
+	c.proposed = true
+	return []Action{Propose{Term: term, Ops: ops}}
+}
+
+// hold returns how long a partition is still to be left alone. The pause begins when this
+// coordination first sees the failure.
+func (c *Coordination) hold(pauses map[moveID]pause, id moveID, x topology.Part, now time.Time) time.Duration {
+	if x.Attempts == 0 {
+		return 0
+	}
+	w, known := c.pauses[id]
+	if !known || w.session != x.LastSession {
+		w = pause{session: x.LastSession, until: now.Add(c.backoff(x.Attempts))}
+	}
+	pauses[id] = w
+	return w.until.Sub(now)
+}

@@ -1,0 +1,293 @@
+package topology_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+// everyOp has each operation once, with every field set.
+func everyOp(t testing.TB) []topology.Op {
+	t.Helper()
+	r, err := ring.New([]ring.NodeID{"a", "b", "a", "b", "a", "b", "a", "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rep := topology.Report{Session: 300, Node: "b", Incarnation: 2}
+	seal := topology.Seal{LastSeq: 1 << 40, Items: 2, Bytes: 3, Digest: topology.Digest{1, 15: 9}}
+	return []topology.Op{
+		topology.CreateCluster{
+			ClusterID: topology.ClusterID{1, 2}, RingSize: 8, TargetN: 4, NVal: 3, Kinds: lawKinds,
+			Member: topology.Member{Node: "a", Addr: "a:1", Weight: 2, Location: "rack", Nonce: 7},
+		},
+		topology.StartNode{ClusterID: topology.ClusterID{3}, Node: "a", Nonce: 1 << 60, Addr: "a:2", Kinds: lawKinds},
+		topology.Join{ClusterID: topology.ClusterID{4}, Node: "b", Addr: "b:1", Nonce: 5, Kinds: lawKinds, RingSize: 64, Weight: 3, Location: "l"},
+		topology.StageLeave{Node: "b"},
+		topology.Unstage{Node: "b"},
+		topology.ClearPlan{},
+		topology.StagePlan{Ring: r, BasedOn: 9},
+		topology.CommitPlan{PlanVersion: 10},
+		topology.OpenTransfer{Type: topology.Swap, Kind: "kv", Partition: 7, Target: "b", ExpectEpoch: 3},
+		topology.SourceReady{Report: rep},
+		topology.TargetReady{Report: rep},
+		topology.ReadyToSeal{Report: rep},
+		topology.SourceFrozen{Report: rep, Seal: seal},
+		topology.TargetSealed{Report: rep, Seal: seal},
+		topology.TargetActivated{Report: rep, Fenced: 6},
+		topology.SourceDrained{Report: rep, FreezeMicros: 7},
+		topology.SourceCleaned{Report: rep},
+		topology.SourceReleased{Report: rep},
+		topology.Refuse{Report: rep, Reason: topology.ReasonDiskFull},
+		topology.AbortTransfer{Session: 8, Reason: topology.ReasonCancelled},
+		topology.RevertTransfer{Session: 9},
+		topology.MarkExited{Node: "b"},
+		topology.RemoveMember{Node: "b", Force: true},
+		topology.MarkDown{Node: "b"},
+		topology.BeginTerm{Node: "b"},
+	}
+}
+
+func command(op topology.Op) topology.Command {
+	return topology.Command{ID: topology.CommandID{Proposer: "p", Seq: 1 << 33}, Term: 12, Op: op}
+}
+
+func marshal(t testing.TB, c topology.Command) []byte {
+	t.Helper()
+	b, err := c.MarshalBinary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func TestDecodeCommand_roundTrip(t *testing.T) {
+	names := map[string]bool{}
+	for _, op := range everyOp(t) {
+		names[topology.OpName(op)] = true
+		t.Run(topology.OpName(op), func(t *testing.T) {
+			want := command(op)
+			got, err := topology.DecodeCommand(marshal(t, want))
+			if err != nil {
+				t.Fatal(err)
+			}
+			equalRings := cmp.Comparer(func(a, b *ring.Ring) bool { return a.Equal(b) })
+			if diff := cmp.Diff(want, got, equalRings); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+	if len(names) != topology.Operations {
+		t.Errorf("%d operations tried, there are %d", len(names), topology.Operations)
+	}
+}
+
+// TestDecodeCommand_damage cuts and alters every byte.
+func TestDecodeCommand_damage(t *testing.T) {
+	for _, op := range everyOp(t) {
+		good := marshal(t, command(op))
+		for i := range good {
+			if _, err := topology.DecodeCommand(good[:i]); !errors.Is(err, topology.ErrDamaged) {
+				t.Fatalf("%s cut at %d: %v", topology.OpName(op), i, err)
+			}
+			bad := bytes.Clone(good)
+			bad[i] ^= 0x40
+			if _, err := topology.DecodeCommand(bad); !errors.Is(err, topology.ErrDamaged) {
+				t.Fatalf("%s altered at %d: %v", topology.OpName(op), i, err)
+			}
+		}
+		if _, err := topology.DecodeCommand(append(bytes.Clone(good), 0)); !errors.Is(err, topology.ErrDamaged) {
+			t.Fatalf("%s with a byte more: %v", topology.OpName(op), err)
+		}
+	}
+}
+
+// reseal puts a right checksum on altered bytes.
+func reseal(body []byte) []byte {
+	return binary.LittleEndian.AppendUint32(bytes.Clone(body), crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli)))
+}
+
+func TestDecode_format(t *testing.T) {
+	cmd := marshal(t, command(topology.ClearPlan{}))
+	cmd[0] = 2
+	if _, err := topology.DecodeCommand(reseal(cmd[:len(cmd)-4])); !errors.Is(err, topology.ErrFormat) {
+		t.Errorf("command of another format: %v", err)
+	}
+	state := encode(t, topology.State{})
+	state[0] = 2
+	if _, err := topology.DecodeState(reseal(state[:len(state)-4])); !errors.Is(err, topology.ErrFormat) {
+		t.Errorf("record of another format: %v", err)
+	}
+}
+
+func TestCommand_AppendBinary_refuses(t *testing.T) {
+	long := string(make([]byte, 5000))
+	for _, op := range []topology.Op{
+		nil,
+		topology.StagePlan{},
+		topology.StageLeave{Node: ring.NodeID(long)},
+		topology.Join{Node: "a", Weight: -1},
+		topology.OpenTransfer{Partition: ring.MaxSize},
+	} {
+		if b, err := command(op).AppendBinary(nil); !errors.Is(err, topology.ErrInvalid) || b != nil {
+			t.Errorf("%s: %d bytes, %v", topology.OpName(op), len(b), err)
+		}
+	}
+}
+
+// history returns a record with something in every field.
+func history(t testing.TB) topology.State {
+	t.Helper()
+	var s topology.State
+	seq := uint64(0)
+	do := func(op topology.Op) {
+		seq++
+		c := topology.Command{ID: topology.CommandID{Proposer: "p", Seq: seq}, Op: op}
+		c.Term, _ = s.Term()
+		s, _ = s.Apply(c)
+	}
+	do(topology.CreateCluster{ClusterID: topology.ClusterID{1}, RingSize: 8, TargetN: 2, NVal: 2, Kinds: lawKinds, Member: topology.Member{Node: "a"}})
+	do(topology.BeginTerm{Node: "a"})
+	do(topology.Join{Node: "b", Nonce: 1, Kinds: lawKinds})
+	do(topology.Join{Node: "a", Nonce: 1, Kinds: lawKinds})
+	r, err := ring.New([]ring.NodeID{"a", "b", "a", "b", "a", "b", "a", "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	do(topology.StagePlan{Ring: r, BasedOn: s.Membership()})
+	do(topology.CommitPlan{PlanVersion: s.Version()})
+	for p := ring.Partition(1); p < 8; p += 2 {
+		do(topology.OpenTransfer{Type: topology.Swap, Kind: "kv", Partition: p, Target: "b", ExpectEpoch: 1})
+		src, dst := topology.Report{Session: s.LastSession(), Node: "a", Incarnation: 1}, topology.Report{Session: s.LastSession(), Node: "b", Incarnation: 1}
+		steps := []topology.Op{
+			topology.SourceReady{Report: src},
+			topology.TargetReady{Report: dst},
+			topology.ReadyToSeal{Report: src},
+			topology.SourceFrozen{Report: src},
+			topology.TargetSealed{Report: dst},
+			topology.TargetActivated{Report: dst},
+			topology.SourceDrained{Report: src},
+			topology.SourceCleaned{Report: src},
+		}
+		for _, op := range steps[:len(steps)-int(p)+1] {
+			do(op)
+		}
+		if p == 7 {
+			do(topology.Refuse{Report: dst, Reason: topology.ReasonBusy})
+			do(topology.SourceReleased{Report: src})
+		}
+	}
+	do(topology.StagePlan{Ring: r, BasedOn: s.Membership()})
+	return s
+}
+
+// TestDecodeState_damage alters every byte of a record, with and without a right checksum: what comes
+// out is an error or a record that encodes to the very bytes.
+func TestDecodeState_damage(t *testing.T) {
+	good := encode(t, history(t))
+	body := good[:len(good)-4]
+	for i := range body {
+		bad := bytes.Clone(good)
+		bad[i] ^= 1
+		if _, err := topology.DecodeState(bad); !errors.Is(err, topology.ErrDamaged) {
+			t.Fatalf("altered at %d: %v", i, err)
+		}
+		if _, err := topology.DecodeState(reseal(body[:i])); i > 0 && !errors.Is(err, topology.ErrDamaged) {
+			t.Fatalf("cut at %d: %v", i, err)
+		}
+		b := bytes.Clone(body)
+		b[i] ^= 1 << (i % 8)
+		checkDecodeState(t, reseal(b))
+	}
+}
+
+// checkDecodeState checks that bytes are refused with a typed error, or are the canonical encoding of
+// a record on which commands can be applied.
+func checkDecodeState(t testing.TB, b []byte) {
+	t.Helper()
+	s, err := topology.DecodeState(b)
+	if err != nil {
+		if !errors.Is(err, topology.ErrDamaged) && !errors.Is(err, topology.ErrFormat) {
+			t.Fatalf("untyped error: %v", err)
+		}
+		return
+	}
+	if !bytes.Equal(encode(t, s), b) {
+		t.Fatalf("%x decodes to a record that encodes to %x", b, encode(t, s))
+	}
+	for _, op := range everyOp(t) {
+		c := command(op)
+		c.ID.Seq = 100
+		c.Term, _ = s.Term()
+		next, _ := s.Apply(c)
+		encode(t, next)
+	}
+	for _, tr := range s.Transfers() {
+		for _, node := range []ring.NodeID{tr.Source, tr.Target} {
+			m, _ := s.Member(node)
+			rep := topology.Report{Session: tr.Session, Node: node, Incarnation: m.Incarnation}
+			for i, op := range []topology.Op{
+				topology.SourceFrozen{Report: rep},
+				topology.TargetSealed{Report: rep},
+				topology.TargetActivated{Report: rep},
+				topology.SourceCleaned{Report: rep},
+				topology.SourceReleased{Report: rep},
+				topology.RemoveMember{Node: node, Force: true},
+			} {
+				c := topology.Command{ID: topology.CommandID{Proposer: "fresh", Seq: uint64(i + 1)}, Op: op}
+				next, _ := s.Apply(c)
+				encode(t, next)
+			}
+		}
+	}
+}
+
+func FuzzDecodeState(f *testing.F) {
+	f.Add(encode(f, topology.State{}), false)
+	f.Add(encode(f, history(f)), false)
+	good := encode(f, history(f))
+	f.Add(good[:len(good)-4], true)
+	f.Fuzz(func(t *testing.T, b []byte, checksum bool) {
+		if checksum {
+			b = reseal(b)
+		}
+		checkDecodeState(t, b)
+	})
+}
+
+func FuzzDecodeCommand(f *testing.F) {
+	for _, op := range everyOp(f) {
+		b := marshal(f, command(op))
+		f.Add(b, false)
+		f.Add(b[:len(b)-4], true)
+	}
+	s := history(f)
+	f.Fuzz(func(t *testing.T, b []byte, checksum bool) {
+		if checksum {
+			b = reseal(b)
+		}
+		c, err := topology.DecodeCommand(b)
+		if err != nil {
+			if !errors.Is(err, topology.ErrDamaged) && !errors.Is(err, topology.ErrFormat) {
+				t.Fatalf("untyped error: %v", err)
+			}
+			return
+		}
+		if op, ok := c.Op.(topology.CreateCluster); ok && op.RingSize > 1024 {
+			return // it is only slow
+		}
+		if again := marshal(t, c); !bytes.Equal(again, b) {
+			t.Fatalf("%x decodes to a command that encodes to %x", b, again)
+		}
+		next, _ := s.Apply(c)
+		encode(t, next)
+		next, _ = topology.State{}.Apply(c)
+		encode(t, next)
+	})
+}

@@ -1,0 +1,196 @@
+package topology
+
+import (
+	"fmt"
+
+	"github.com/dee2748c/baton/cluster/ring"
+)
+
+// A CommandID names a command for deduplication. A proposer is one process's life: a restarted node
+// proposes under a new name. It numbers its commands from 1 upward; the first one to reach the record
+// must be among the first Window.
+type CommandID struct {
+	Proposer string
+	Seq      uint64
+}
+
+// String returns the id as proposer/seq.
+func (id CommandID) String() string { return fmt.Sprintf("%s/%d", id.Proposer, id.Seq) }
+
+// A Command is one proposal to change the record.
+type Command struct {
+	ID CommandID
+	// Term is the coordinator term the proposer acts in. StagePlan, OpenTransfer, AbortTransfer,
+	// RevertTransfer and MarkExited are refused unless it is the current one (F13); other
+	// operations ignore it.
+	Term uint64
+	Op   Op
+}
+
+// An Op is the operation of a command: one of the structs of this package.
+type Op interface {
+	opTag() tag
+	// operand returns what the operation is about, for error texts.
+	operand() string
+	apply(c *change)
+}
+
+// CreateCluster makes an empty record a cluster with one member, which owns everything.
+type CreateCluster struct {
+	ClusterID ClusterID
+	// RingSize is the number of partitions, a power of two from 8 to 65,536.
+	RingSize int
+	// TargetN is the number of consecutive partitions a plan keeps on distinct nodes.
+	TargetN int
+	// NVal is the default number of replicas.
+	NVal  int
+	Kinds []KindSpec
+	// Member is the founder: Node, Addr, Weight, Location and Nonce are taken.
+	Member Member
+}
+
+// StartNode says that a member's process starts: its incarnation grows by one, its address is the
+// new one, and it is no longer Down.
+type StartNode struct {
+	ClusterID ClusterID
+	Node      ring.NodeID
+	// Nonce is the one the node joined with.
+	Nonce uint64
+	Addr  string
+	Kinds []KindSpec
+}
+
+// Join asks that a node becomes a member. Any member proposes it for the joiner; the decision is
+// kept under the nonce.
+type Join struct {
+	// ClusterID is zero when the joiner does not know any cluster yet.
+	ClusterID ClusterID
+	Node      ring.NodeID
+	Addr      string
+	// Nonce identifies the attempt; a new attempt takes a new one.
+	Nonce uint64
+	Kinds []KindSpec
+	// RingSize is the size the joiner is configured for, or 0 to take the cluster's.
+	RingSize int
+	Weight   int
+	Location string
+}
+
+// StageLeave marks a member to leave with the next committed plan.
+type StageLeave struct{ Node ring.NodeID }
+
+// Unstage takes back what is staged for one node: its leave, or its join.
+type Unstage struct{ Node ring.NodeID }
+
+// ClearPlan drops the plan and everything staged: leaves are forgotten and joining nodes Removed.
+type ClearPlan struct{}
+
+// StagePlan keeps a ring that was computed from the membership version BasedOn.
+type StagePlan struct {
+	Ring    *ring.Ring
+	BasedOn uint64
+}
+
+// CommitPlan makes the staged ring the committed one: joining members become Valid, those with a
+// staged leave Leaving. Partitions then move one by one by transfers.
+type CommitPlan struct{ PlanVersion uint64 }
+
+// OpenTransfer opens a transfer of a partition from its owner to Target.
+type OpenTransfer struct {
+	Type      TransferType
+	Kind      Kind
+	Partition ring.Partition
+	Target    ring.NodeID
+	// ExpectEpoch is the owner epoch the proposer saw.
+	ExpectEpoch uint64
+}
+
+// A Report names the participant that reports and the session it reports on.
+type Report struct {
+	Session     uint64
+	Node        ring.NodeID
+	Incarnation uint64
+}
+
+// Reporter returns the report itself; operations that are reports of a participant embed it.
+func (r Report) Reporter() Report { return r }
+
+// SourceReady says that the source is ready to fold.
+type SourceReady struct{ Report }
+
+// TargetReady says that the target's empty staging exists and its fence is durable.
+type TargetReady struct{ Report }
+
+// ReadyToSeal is the source's word that few deltas remain.
+type ReadyToSeal struct{ Report }
+
+// SourceFrozen is the source's seal; its freeze is durable.
+type SourceFrozen struct {
+	Report
+	Seal Seal
+}
+
+// TargetSealed is the target's seal; its complete copy is durable (in the sense of the kind).
+type TargetSealed struct {
+	Report
+	Seal Seal
+}
+
+// TargetActivated says that the target promoted its copy and serves.
+type TargetActivated struct {
+	Report
+	// Fenced is the number of frames of older sessions the target turned away.
+	Fenced uint64
+}
+
+// SourceDrained says that the source ended all work of the session and only forwards.
+type SourceDrained struct {
+	Report
+	// FreezeMicros is the time from the freeze to the applied flip, in microseconds.
+	FreezeMicros uint64
+}
+
+// SourceCleaned says that the source deleted its copy and keeps a tombstone.
+type SourceCleaned struct{ Report }
+
+// SourceReleased says that the source left an aborted session and lifted its freeze.
+type SourceReleased struct{ Report }
+
+// Refuse is a participant's word that it cannot go on; it may come from source or target.
+type Refuse struct {
+	Report
+	Reason Reason
+}
+
+// AbortTransfer aborts a transfer before its flip.
+type AbortTransfer struct {
+	Session uint64
+	Reason  Reason
+}
+
+// RevertTransfer takes a flip back before the target activated; only for kinds with Activate.
+type RevertTransfer struct{ Session uint64 }
+
+// MarkExited says that a Leaving member owns nothing and has no transfer: it becomes Exiting.
+type MarkExited struct{ Node ring.NodeID }
+
+// RemoveMember removes an Exiting member. With Force it removes a Down one that may still own
+// partitions: their copies on it are given up, and what a transfer waited for from it is waived.
+type RemoveMember struct {
+	Node  ring.NodeID
+	Force bool
+}
+
+// MarkDown declares that a member's process is gone until it starts again.
+type MarkDown struct{ Node ring.NodeID }
+
+// BeginTerm issues a new coordinator term to a node.
+type BeginTerm struct{ Node ring.NodeID }
+
+// OpName returns the operation's name in lower case, as in logs and errors; "none" for nil.
+func OpName(op Op) string {
+	if op == nil {
+		return "none"
+	}
+	return op.opTag().String()
+}

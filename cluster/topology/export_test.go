@@ -1,0 +1,25 @@
+package topology
+
+import "github.com/dee2748c/baton/cluster/ring"
+
+// Operations is the number of operations that the command codec knows.
+const Operations = int(tagEnd) - 1
+
+// WithCertificates returns the record as if every partition had been moved once.
+func WithCertificates(s State) State {
+	r := *s.r
+	r.parts = nil
+	for i, v := range s.r.parts {
+		w := newParts(v.size, part{})
+		for p := range ring.Partition(v.size) {
+			x := *v.at(p)
+			x.cert = &Certificate{
+				Session: uint64(p) + 1, Type: Swap, Kind: r.kinds[i].Name, Partition: p, Source: x.owner, Target: x.owner,
+				EpochBefore: 1, EpochAfter: 2, Items: 1000, Bytes: 1 << 20, FreezeMicros: 900,
+			}
+			*w.at(p) = x
+		}
+		r.parts = append(r.parts, w)
+	}
+	return State{&r}
+}

@@ -1,0 +1,316 @@
+package topology_test
+
+import (
+	"bytes"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+var lawKinds = []topology.KindSpec{{Name: "kv"}, {Name: "queue", Volatile: true, Activate: true}, {Name: "single", Activate: true}}
+
+var lawNodes = []ring.NodeID{"a", "b", "c", "d"}
+
+// TestApply_laws drives random histories: mostly what a live cluster would do next, some of it
+// repeated, late, by the wrong node or with the wrong numbers.
+func TestApply_laws(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{t: t, seals: map[uint64]*sealed{}}
+		w.apply(topology.CreateCluster{
+			ClusterID: topology.ClusterID{1}, RingSize: 8, TargetN: 2, NVal: 2, Kinds: lawKinds, Member: topology.Member{Node: "a", Nonce: 1},
+		})
+		for _, n := range lawNodes[1:] {
+			w.apply(topology.Join{Node: n, Nonce: 1, Kinds: lawKinds})
+		}
+		w.apply(w.drawPlan())
+		w.apply(topology.CommitPlan{PlanVersion: w.s.Version()})
+		for range rapid.IntRange(60, 120).Draw(t, "steps") {
+			w.apply(w.draw())
+		}
+		w.replay()
+	})
+}
+
+// A world is a history and what an observer of it knows.
+type world struct {
+	t       *rapid.T
+	s       topology.State
+	history []topology.Command
+	seals   map[uint64]*sealed
+}
+
+// sealed is what an observer saw reported in a session, and by which processes.
+type sealed struct {
+	frozen, sealed       *topology.Seal
+	frozenInc, sealedInc uint64
+}
+
+func (w *world) apply(op topology.Op) {
+	cmd := topology.Command{ID: topology.CommandID{Proposer: "p", Seq: uint64(len(w.history) + 1)}, Op: op}
+	cmd.Term, _ = w.s.Term()
+	if rapid.IntRange(0, 30).Draw(w.t, "stale term") == 0 {
+		cmd.Term--
+	}
+	if n := len(w.history); n > 0 && rapid.IntRange(0, 20).Draw(w.t, "repeat") == 0 {
+		cmd = w.history[max(0, n-1-rapid.IntRange(0, 5).Draw(w.t, "back"))]
+		_, out := w.s.Apply(cmd)
+		if out.Changed() && out.Version > w.s.Version() {
+			w.t.Fatalf("I2: repeated %s took effect again", topology.OpName(cmd.Op))
+		}
+		return
+	}
+	before := w.s
+	next, out := applyChecked(w.t, before, cmd)
+	w.history = append(w.history, cmd)
+	w.s = next
+	w.note(op, out)
+	w.check(before, op, out)
+}
+
+// note keeps what was accepted of seals.
+func (w *world) note(op topology.Op, out topology.Outcome) {
+	if !out.Changed() || out.Session == 0 {
+		return
+	}
+	x := w.seals[out.Session]
+	if x == nil {
+		x = &sealed{}
+		w.seals[out.Session] = x
+	}
+	switch op := op.(type) {
+	case topology.SourceFrozen:
+		x.frozen, x.frozenInc = &op.Seal, op.Incarnation
+	case topology.TargetSealed:
+		x.sealed, x.sealedInc = &op.Seal, op.Incarnation
+	}
+}
+
+func (w *world) check(before topology.State, op topology.Op, out topology.Outcome) {
+	t, after := w.t, w.s
+	_, joins := op.(topology.Join)
+	if out.Err != nil && !joins && after.Version() != before.Version() {
+		t.Fatalf("I3: refused %s changed the record", topology.OpName(op))
+	}
+	want := before.Version()
+	if out.Changed() || joins && out.Err != nil && after.Version() != want {
+		want++
+	}
+	if after.Version() != want || out.Version != want {
+		t.Fatalf("I4: version %d (outcome %d) after %d, changed %t", after.Version(), out.Version, before.Version(), out.Changed())
+	}
+	if after.LastSession() < before.LastSession() || after.LastSession() > before.LastSession()+1 {
+		t.Fatalf("I4: session %d after %d", after.LastSession(), before.LastSession())
+	}
+	for _, k := range after.Kinds() {
+		for p := range ring.Partition(after.RingSize()) {
+			w.checkPart(before, op, k, p)
+		}
+	}
+	w.checkSlots()
+	if rep, ok := op.(interface{ Reporter() topology.Report }); ok && out.Changed() {
+		if m, _ := before.Member(rep.Reporter().Node); m.Incarnation != rep.Reporter().Incarnation || m.Status == topology.Down {
+			t.Fatalf("I10: %s@%d is %s but %s was taken from @%d", m.Node, m.Incarnation, m.Status, topology.OpName(op), rep.Reporter().Incarnation)
+		}
+	}
+	for _, m := range before.Members() {
+		if n, ok := after.Member(m.Node); !ok || n.Incarnation < m.Incarnation {
+			t.Fatalf("I4: member %s@%d became @%d", m.Node, m.Incarnation, n.Incarnation)
+		}
+	}
+}
+
+func (w *world) checkPart(before topology.State, op topology.Op, k topology.KindSpec, p ring.Partition) {
+	t, x, y := w.t, before.Part(k.Name, p), w.s.Part(k.Name, p)
+	if y.Owner == "" {
+		t.Fatalf("I5: %s/%d has no owner", k.Name, p)
+	}
+	if before.RingSize() == 0 || x.Owner == y.Owner && x.Epoch == y.Epoch {
+		return
+	}
+	if x.Owner == y.Owner || y.Epoch != x.Epoch+1 || x.Transfer == nil || y.Transfer == nil {
+		t.Fatalf("I5: %s/%d went from %s epoch %d to %s epoch %d", k.Name, p, x.Owner, x.Epoch, y.Owner, y.Epoch)
+	}
+	switch tr := x.Transfer; tr.Stage {
+	case topology.StageSeal:
+		w.checkFlip(k, tr, y)
+	case topology.StageDrain:
+		_, removal := op.(topology.RemoveMember)
+		if tr.Activated || y.Owner != tr.Source || !k.Activate && !removal || y.Transfer.Stage != topology.StageAbort {
+			t.Fatalf("I7: %s/%d reverted: activated %t to %s", k.Name, p, tr.Activated, y.Owner)
+		}
+	default:
+		t.Fatalf("I5: %s/%d changed its owner in %s", k.Name, p, tr.Stage)
+	}
+}
+
+// checkFlip holds a flip to F11 with the observer's own notes.
+func (w *world) checkFlip(k topology.KindSpec, tr *topology.Transfer, y topology.Part) {
+	t, n := w.t, w.seals[tr.Session]
+	if n == nil || n.frozen == nil || n.sealed == nil || *n.frozen != *n.sealed {
+		t.Fatalf("I6: session %d flipped without equal seals: %+v", tr.Session, n)
+	}
+	if y.Owner != tr.Target || y.Transfer.Session != tr.Session || y.Transfer.Stage != topology.StageDrain {
+		t.Fatalf("I6: session %d flipped to %s in %s", tr.Session, y.Owner, y.Transfer.Stage)
+	}
+	source, _ := w.s.Member(tr.Source)
+	target, _ := w.s.Member(tr.Target)
+	if k.Volatile && (source.Incarnation != n.frozenInc || target.Incarnation != n.sealedInc) {
+		t.Fatalf("I6: session %d of a volatile kind flipped after a restart", tr.Session)
+	}
+}
+
+func (w *world) checkSlots() {
+	slots := map[string]uint64{}
+	last := uint64(0)
+	for _, tr := range w.s.Transfers() {
+		slot := fmt.Sprintf("%s/%d", tr.Kind, tr.Partition)
+		x := w.s.Part(tr.Kind, tr.Partition)
+		if slots[slot] != 0 || tr.Session <= last || x.Transfer != tr || x.LastSession != tr.Session {
+			w.t.Fatalf("I8: session %d in %s beside %d", tr.Session, slot, slots[slot])
+		}
+		slots[slot], last = tr.Session, tr.Session
+		owner := tr.Source
+		if tr.Stage == topology.StageDrain || tr.Stage == topology.StageClean {
+			owner = tr.Target
+		}
+		if x.Owner != owner {
+			w.t.Fatalf("I5: %s is owned by %s in %s of %s to %s", slot, x.Owner, tr.Stage, tr.Source, tr.Target)
+		}
+	}
+}
+
+// replay applies the history once more, and through a snapshot in its middle.
+func (w *world) replay() {
+	var s topology.State
+	cut := rapid.IntRange(0, len(w.history)).Draw(w.t, "snapshot at")
+	for i, cmd := range w.history {
+		if i == cut {
+			d, err := topology.DecodeState(encode(w.t, s))
+			if err != nil {
+				w.t.Fatalf("snapshot: %v", err)
+			}
+			s = d
+		}
+		s, _ = s.Apply(cmd)
+	}
+	if !bytes.Equal(encode(w.t, s), encode(w.t, w.s)) {
+		w.t.Fatalf("I9: the same history gave another record")
+	}
+}
+
+// draw returns an operation: more often than not one that moves the record on.
+func (w *world) draw() topology.Op {
+	t := w.t
+	node := rapid.SampledFrom(lawNodes).Draw(t, "node")
+	m, _ := w.s.Member(node)
+	switch rapid.IntRange(0, 60).Draw(t, "op") {
+	case 0:
+		return topology.Join{Node: node, Nonce: rapid.Uint64Range(1, 4).Draw(t, "nonce"), Kinds: lawKinds}
+	case 1:
+		return topology.StartNode{ClusterID: topology.ClusterID{1}, Node: node, Nonce: m.Nonce, Kinds: lawKinds}
+	case 2:
+		return topology.StageLeave{Node: node}
+	case 3:
+		return rapid.SampledFrom([]topology.Op{topology.Unstage{Node: node}, topology.ClearPlan{}, topology.MarkExited{Node: node}}).Draw(t, "undo")
+	case 4, 5:
+		return w.drawPlan()
+	case 6, 7:
+		if p := w.s.Plan(); p != nil {
+			return topology.CommitPlan{PlanVersion: p.Version}
+		}
+		return topology.CommitPlan{}
+	case 8:
+		return topology.MarkDown{Node: node}
+	case 9:
+		return topology.RemoveMember{Node: node, Force: rapid.Bool().Draw(t, "force")}
+	case 10:
+		return topology.BeginTerm{Node: node}
+	case 11, 12, 13, 14, 15, 16, 17, 18:
+		k := rapid.SampledFrom(lawKinds).Draw(t, "kind")
+		p := ring.Partition(rapid.IntRange(0, 1).Draw(t, "partition"))
+		return topology.OpenTransfer{Type: topology.Swap, Kind: k.Name, Partition: p, Target: node, ExpectEpoch: w.s.Part(k.Name, p).Epoch}
+	}
+	return w.drawReport()
+}
+
+func (w *world) drawPlan() topology.Op {
+	owners := make([]ring.NodeID, 8)
+	for i := range owners {
+		owners[i] = rapid.SampledFrom(lawNodes).Draw(w.t, "owner")
+		if m, ok := w.s.Member(owners[i]); !ok || !m.Claims() {
+			owners[i] = "a"
+		}
+	}
+	r, err := ring.New(owners)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return topology.StagePlan{Ring: r, BasedOn: w.s.Membership()}
+}
+
+// drawReport continues a transfer, or says something else about it.
+func (w *world) drawReport() topology.Op {
+	t, all := w.t, w.s.Transfers()
+	if len(all) == 0 {
+		return topology.BeginTerm{Node: "a"}
+	}
+	tr := rapid.SampledFrom(all).Draw(t, "transfer")
+	by := func(node ring.NodeID) topology.Report {
+		m, _ := w.s.Member(node)
+		r := topology.Report{Session: tr.Session, Node: node, Incarnation: m.Incarnation}
+		switch rapid.IntRange(0, 30).Draw(t, "noise") {
+		case 0:
+			r.Incarnation--
+		case 1:
+			r.Node = rapid.SampledFrom(lawNodes).Draw(t, "reporter")
+		case 2:
+			r.Session++
+		}
+		return r
+	}
+	seal := topology.Seal{LastSeq: 3, Items: 2, Bytes: 20, Digest: topology.Digest{15: 7}}
+	if rapid.IntRange(0, 5).Draw(t, "odd seal") == 0 {
+		seal.Items += rapid.Uint64Range(0, 1).Draw(t, "items")
+		seal.LastSeq += rapid.Uint64Range(0, 1).Draw(t, "seq")
+		seal.Digest[0] += rapid.Byte().Draw(t, "digest")
+	}
+	source, target := by(tr.Source), by(tr.Target)
+	ops := []topology.Op{
+		topology.SourceReady{Report: source},
+		topology.TargetReady{Report: target},
+		topology.ReadyToSeal{Report: source},
+		topology.SourceFrozen{Report: source, Seal: seal},
+		topology.TargetSealed{Report: target, Seal: seal},
+		topology.TargetActivated{Report: target, Fenced: 1},
+		topology.SourceDrained{Report: source, FreezeMicros: 5},
+		topology.SourceCleaned{Report: source},
+		topology.SourceReleased{Report: source},
+	}
+	fitting := map[topology.Stage][]topology.Op{
+		topology.StagePrepare: ops[0:2], topology.StageFold: ops[2:3], topology.StageSeal: ops[3:5],
+		topology.StageDrain: ops[5:7], topology.StageClean: ops[7:8], topology.StageAbort: ops[8:9],
+	}
+	switch rapid.IntRange(0, 19).Draw(t, "report") {
+	case 19:
+		m, _ := w.s.Member(rapid.SampledFrom([]ring.NodeID{tr.Source, tr.Target}).Draw(t, "restarts"))
+		return topology.StartNode{ClusterID: topology.ClusterID{1}, Node: m.Node, Nonce: m.Nonce, Kinds: lawKinds}
+	case 17, 18:
+		if tr.Stage == topology.StageDrain {
+			return topology.RevertTransfer{Session: tr.Session}
+		}
+	case 0:
+		return rapid.SampledFrom(ops).Draw(t, "any report")
+	case 1:
+		return rapid.SampledFrom([]topology.Op{
+			topology.Refuse{Report: source, Reason: topology.ReasonBusy},
+			topology.Refuse{Report: target, Reason: topology.ReasonDiskFull},
+			topology.AbortTransfer{Session: tr.Session, Reason: topology.ReasonCancelled},
+			topology.RevertTransfer{Session: tr.Session},
+		}).Draw(t, "stop")
+	}
+	return rapid.SampledFrom(fitting[tr.Stage]).Draw(t, "fitting report")
+}

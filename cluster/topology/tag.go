@@ -1,0 +1,90 @@
+package topology
+
+// A tag is the number of an operation in the command codec; a number never changes its meaning.
+type tag uint8
+
+const (
+	tagCreateCluster tag = iota + 1
+	tagStartNode
+	tagJoin
+	tagStageLeave
+	tagUnstage
+	tagClearPlan
+	tagStagePlan
+	tagCommitPlan
+	tagOpenTransfer
+	tagSourceReady
+	tagTargetReady
+	tagReadyToSeal
+	tagSourceFrozen
+	tagTargetSealed
+	tagTargetActivated
+	tagSourceDrained
+	tagSourceCleaned
+	tagSourceReleased
+	tagRefuse
+	tagAbortTransfer
+	tagRevertTransfer
+	tagMarkExited
+	tagRemoveMember
+	tagMarkDown
+	tagBeginTerm
+
+	tagEnd
+)
+
+var opNames = [tagEnd]string{
+	tagCreateCluster:   "create cluster",
+	tagStartNode:       "start node",
+	tagJoin:            "join",
+	tagStageLeave:      "stage leave",
+	tagUnstage:         "unstage",
+	tagClearPlan:       "clear plan",
+	tagStagePlan:       "stage plan",
+	tagCommitPlan:      "commit plan",
+	tagOpenTransfer:    "open transfer",
+	tagSourceReady:     "source ready",
+	tagTargetReady:     "target ready",
+	tagReadyToSeal:     "ready to seal",
+	tagSourceFrozen:    "source frozen",
+	tagTargetSealed:    "target sealed",
+	tagTargetActivated: "target activated",
+	tagSourceDrained:   "source drained",
+	tagSourceCleaned:   "source cleaned",
+	tagSourceReleased:  "source released",
+	tagRefuse:          "refuse",
+	tagAbortTransfer:   "abort transfer",
+	tagRevertTransfer:  "revert transfer",
+	tagMarkExited:      "mark exited",
+	tagRemoveMember:    "remove member",
+	tagMarkDown:        "mark down",
+	tagBeginTerm:       "begin term",
+}
+
+func (t tag) String() string { return opNames[t] }
+
+func (CreateCluster) opTag() tag   { return tagCreateCluster }
+func (StartNode) opTag() tag       { return tagStartNode }
+func (Join) opTag() tag            { return tagJoin }
+func (StageLeave) opTag() tag      { return tagStageLeave }
+func (Unstage) opTag() tag         { return tagUnstage }
+func (ClearPlan) opTag() tag       { return tagClearPlan }
+func (StagePlan) opTag() tag       { return tagStagePlan }
+func (CommitPlan) opTag() tag      { return tagCommitPlan }
+func (OpenTransfer) opTag() tag    { return tagOpenTransfer }
+func (SourceReady) opTag() tag     { return tagSourceReady }
+func (TargetReady) opTag() tag     { return tagTargetReady }
+func (ReadyToSeal) opTag() tag     { return tagReadyToSeal }
+func (SourceFrozen) opTag() tag    { return tagSourceFrozen }
+func (TargetSealed) opTag() tag    { return tagTargetSealed }
+func (TargetActivated) opTag() tag { return tagTargetActivated }
+func (SourceDrained) opTag() tag   { return tagSourceDrained }
+func (SourceCleaned) opTag() tag   { return tagSourceCleaned }
+func (SourceReleased) opTag() tag  { return tagSourceReleased }
+func (Refuse) opTag() tag          { return tagRefuse }
+func (AbortTransfer) opTag() tag   { return tagAbortTransfer }
+func (RevertTransfer) opTag() tag  { return tagRevertTransfer }
+func (MarkExited) opTag() tag      { return tagMarkExited }
+func (RemoveMember) opTag() tag    { return tagRemoveMember }
+func (MarkDown) opTag() tag        { return tagMarkDown }
+func (BeginTerm) opTag() tag       { return tagBeginTerm }

@@ -1,0 +1,293 @@
+package topology_test
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+// TestApply_transcripts runs the histories of testdata: one command each, then what was decided. Run
+// with -rewrite to record them anew.
+func TestApply_transcripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		x := &transcript{t: t}
+		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
+			x.d = d
+			return x.run()
+		})
+	})
+}
+
+// A transcript is one history being told.
+type transcript struct {
+	t   *testing.T
+	d   *datadriven.TestData
+	s   topology.State
+	seq uint64
+}
+
+func (x *transcript) run() string {
+	if x.d.Cmd == "show" {
+		return show(x.s)
+	}
+	x.seq++
+	cmd := topology.Command{ID: topology.CommandID{Proposer: "test", Seq: x.seq}, Op: x.op()}
+	cmd.Term, _ = x.s.Term()
+	x.d.MaybeScanArgs(x.t, "seq", &cmd.ID.Seq)
+	x.d.MaybeScanArgs(x.t, "proposer", &cmd.ID.Proposer)
+	x.d.MaybeScanArgs(x.t, "term", &cmd.Term)
+	next, out := applyChecked(x.t, x.s, cmd)
+	x.s = next
+	return tell(out)
+}
+
+// applyChecked applies a command and checks the laws that hold for every one of them.
+func applyChecked(t fataler, s topology.State, cmd topology.Command) (topology.State, topology.Outcome) {
+	t.Helper()
+	before := encode(t, s)
+	wire, err := cmd.MarshalBinary()
+	if err != nil {
+		t.Fatalf("encode %v: %v", cmd, err)
+	}
+	cmd, err = topology.DecodeCommand(wire)
+	if err != nil {
+		t.Fatalf("decode %v: %v", cmd, err)
+	}
+	next, out := s.Apply(cmd)
+	if !bytes.Equal(before, encode(t, s)) {
+		t.Fatalf("I1: %s changed its input", topology.OpName(cmd.Op))
+	}
+	after := encode(t, next)
+	decoded, err := topology.DecodeState(after)
+	if err != nil {
+		t.Fatalf("decode record after %s: %v", topology.OpName(cmd.Op), err)
+	}
+	if !bytes.Equal(after, encode(t, decoded)) {
+		t.Fatalf("the record after %s decodes to another one", topology.OpName(cmd.Op))
+	}
+	again, repeated := next.Apply(cmd)
+	if repeated.ID == out.ID && tell(repeated) != tell(out) || !bytes.Equal(after, encode(t, again)) {
+		t.Fatalf("I2: %s repeated: %s, first: %s", topology.OpName(cmd.Op), tell(repeated), tell(out))
+	}
+	return decoded, out
+}
+
+type fataler interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+func encode(t fataler, s topology.State) []byte {
+	t.Helper()
+	b, err := s.MarshalBinary()
+	if err != nil {
+		t.Fatalf("encode record: %v", err)
+	}
+	return b
+}
+
+func (x *transcript) str(key, def string) string {
+	x.d.MaybeScanArgs(x.t, key, &def)
+	return def
+}
+
+func (x *transcript) num(key string, def uint64) uint64 {
+	x.d.MaybeScanArgs(x.t, key, &def)
+	return def
+}
+
+func (x *transcript) node(key string) ring.NodeID { return ring.NodeID(x.str(key, "")) }
+
+func (x *transcript) list(key string) []string {
+	for _, a := range x.d.CmdArgs {
+		if a.Key == key {
+			return a.Vals
+		}
+	}
+	return nil
+}
+
+// kinds reads names followed by ! for volatile and + for activate.
+func (x *transcript) kinds() []topology.KindSpec {
+	names := x.list("kinds")
+	if names == nil {
+		return x.s.Kinds()
+	}
+	var out []topology.KindSpec
+	for _, n := range names {
+		out = append(out, topology.KindSpec{
+			Name: strings.TrimRight(n, "!+"), Volatile: strings.Contains(n, "!"), Activate: strings.Contains(n, "+"),
+		})
+	}
+	return out
+}
+
+func (x *transcript) cluster() (id topology.ClusterID) {
+	copy(id[:], x.str("cluster", "c"))
+	return id
+}
+
+func (x *transcript) op() topology.Op {
+	switch x.d.Cmd {
+	case "create":
+		return topology.CreateCluster{
+			ClusterID: x.cluster(), RingSize: int(x.num("size", 8)), TargetN: int(x.num("target-n", 2)), NVal: int(x.num("n", 2)),
+			Kinds: x.kinds(), Member: topology.Member{Node: x.node("node"), Addr: x.str("addr", "addr"), Nonce: x.num("nonce", 1)},
+		}
+	case "start":
+		m, _ := x.s.Member(x.node("node"))
+		return topology.StartNode{ClusterID: x.cluster(), Node: x.node("node"), Nonce: x.num("nonce", m.Nonce), Addr: x.str("addr", "addr"), Kinds: x.kinds()}
+	case "join":
+		return topology.Join{
+			ClusterID: x.cluster(), Node: x.node("node"), Addr: x.str("addr", "addr"), Nonce: x.num("nonce", 1),
+			Kinds: x.kinds(), RingSize: int(x.num("size", 0)),
+		}
+	case "stage-leave":
+		return topology.StageLeave{Node: x.node("node")}
+	case "unstage":
+		return topology.Unstage{Node: x.node("node")}
+	case "clear":
+		return topology.ClearPlan{}
+	case "plan":
+		return topology.StagePlan{Ring: x.owners(), BasedOn: x.num("based-on", x.s.Membership())}
+	case "commit":
+		v := uint64(0)
+		if p := x.s.Plan(); p != nil {
+			v = p.Version
+		}
+		return topology.CommitPlan{PlanVersion: x.num("version", v)}
+	case "exited":
+		return topology.MarkExited{Node: x.node("node")}
+	case "remove":
+		return topology.RemoveMember{Node: x.node("node"), Force: x.d.HasArg("force")}
+	case "down":
+		return topology.MarkDown{Node: x.node("node")}
+	case "begin-term":
+		return topology.BeginTerm{Node: x.node("node")}
+	}
+	return x.transferOp()
+}
+
+func (x *transcript) owners() *ring.Ring {
+	var owners []ring.NodeID
+	for _, n := range x.list("owners") {
+		owners = append(owners, ring.NodeID(n))
+	}
+	r, err := ring.New(owners)
+	if err != nil {
+		x.t.Fatal(err)
+	}
+	return r
+}
+
+func (x *transcript) transferOp() topology.Op {
+	rep := topology.Report{Session: x.num("session", x.s.LastSession()), Node: x.node("by")}
+	m, _ := x.s.Member(rep.Node)
+	rep.Incarnation = x.num("inc", m.Incarnation)
+	seal := topology.Seal{LastSeq: x.num("last", 9), Items: x.num("items", 4), Bytes: x.num("bytes", 40)}
+	seal.Digest = seal.Digest.Add(topology.ItemHash{Lo: x.num("digest", 255)})
+	reason := topology.Reason(x.str("reason", "cancelled"))
+	switch x.d.Cmd {
+	case "open":
+		p := ring.Partition(x.num("p", 0))
+		kind := x.str("kind", "kv")
+		return topology.OpenTransfer{
+			Type: topology.TransferType(x.num("type", 1)), Kind: kind, Partition: p, Target: x.node("to"),
+			ExpectEpoch: x.num("epoch", x.s.Part(kind, p).Epoch),
+		}
+	case "source-ready":
+		return topology.SourceReady{Report: rep}
+	case "target-ready":
+		return topology.TargetReady{Report: rep}
+	case "ready-to-seal":
+		return topology.ReadyToSeal{Report: rep}
+	case "source-frozen":
+		return topology.SourceFrozen{Report: rep, Seal: seal}
+	case "target-sealed":
+		return topology.TargetSealed{Report: rep, Seal: seal}
+	case "target-activated":
+		return topology.TargetActivated{Report: rep, Fenced: x.num("fenced", 0)}
+	case "source-drained":
+		return topology.SourceDrained{Report: rep, FreezeMicros: x.num("micros", 0)}
+	case "source-cleaned":
+		return topology.SourceCleaned{Report: rep}
+	case "source-released":
+		return topology.SourceReleased{Report: rep}
+	case "refuse":
+		return topology.Refuse{Report: rep, Reason: reason}
+	case "abort":
+		return topology.AbortTransfer{Session: rep.Session, Reason: reason}
+	case "revert":
+		return topology.RevertTransfer{Session: rep.Session}
+	}
+	x.t.Fatalf("%s: unknown operation %s", x.d.Pos, x.d.Cmd)
+	return nil
+}
+
+// tell prints an outcome on one line.
+func tell(o topology.Outcome) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "v%d ", o.Version)
+	if o.Err != nil {
+		fmt.Fprintf(&b, "refused: %v", o.Err)
+	} else {
+		fmt.Fprint(&b, o.Code)
+	}
+	for _, f := range []struct {
+		name string
+		v    uint64
+	}{{"session", o.Session}, {"epoch", o.Epoch}, {"incarnation", o.Incarnation}, {"term", o.Term}} {
+		if f.v != 0 {
+			fmt.Fprintf(&b, " %s=%d", f.name, f.v)
+		}
+	}
+	if o.Session != 0 {
+		fmt.Fprintf(&b, " stage=%s", o.Stage)
+	}
+	return b.String() + "\n"
+}
+
+// show prints what is not as it was at the creation.
+func show(s topology.State) string {
+	var b strings.Builder
+	term, leader := s.Term()
+	fmt.Fprintf(&b, "version %d, members of %d, term %d of %q, last session %d\n", s.Version(), s.Membership(), term, leader, s.LastSession())
+	for _, m := range s.Members() {
+		fmt.Fprintf(&b, "  %s@%d %s %s nonce=%d", m.Node, m.Incarnation, m.Status, m.Addr, m.Nonce)
+		if m.LeaveStaged {
+			fmt.Fprint(&b, " leave staged")
+		}
+		fmt.Fprintln(&b)
+	}
+	if p := s.Plan(); p != nil {
+		fmt.Fprintf(&b, "  plan %d on %d joining %v leaving %v\n", p.Version, p.BasedOn, p.Joining, p.Leaving)
+	}
+	for _, k := range s.Kinds() {
+		for p, x := range s.Parts(k.Name) {
+			if x.LastSession == 0 && x.Owner == s.Ring().Owner(p) {
+				continue
+			}
+			fmt.Fprintf(&b, "  %s/%d owner %s epoch %d bound for %s last session %d", k.Name, p, x.Owner, x.Epoch, s.Ring().Owner(p), x.LastSession)
+			if x.Attempts > 0 {
+				fmt.Fprintf(&b, ", failed %d times (%s)", x.Attempts, x.LastReason)
+			}
+			fmt.Fprintln(&b)
+			if c := x.Certificate; c != nil {
+				fmt.Fprintf(&b, "    certificate: session %d %s to %s epoch %d to %d, %d items, %d bytes, seq %d, %s = %s, frozen %d us, fenced %d\n",
+					c.Session, c.Source, c.Target, c.EpochBefore, c.EpochAfter, c.Items, c.Bytes, c.LastSeq, c.SourceDigest, c.TargetDigest, c.FreezeMicros, c.Fenced)
+			}
+		}
+	}
+	for _, t := range s.Transfers() {
+		fmt.Fprintf(&b, "  transfer %d %s %s/%d %s@%d to %s@%d in %s epoch %d", t.Session, t.Type, t.Kind, t.Partition,
+			t.Source, t.SourceIncarnation, t.Target, t.TargetIncarnation, t.Stage, t.Epoch)
+		fmt.Fprintf(&b, " ready=%t/%t sealed=%t/%t activated=%t drained=%t %s\n", t.SourceReady, t.TargetReady, t.Frozen != nil, t.Sealed != nil, t.Activated, t.SourceDrained, t.Reason)
+	}
+	return b.String()
+}

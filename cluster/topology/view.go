@@ -1,0 +1,119 @@
+package topology
+
+import "github.com/dee2748c/baton/cluster/ring"
+
+// MemberAt returns the member, not Removed, that listens at the address. It costs O(members).
+func (s State) MemberAt(addr string) (Member, bool) {
+	for _, m := range s.rec().members {
+		if m.Addr == addr && m.Status != Removed {
+			return m, true
+		}
+	}
+	return Member{}, false
+}
+
+// Preflist appends to dst the n vnodes of a kind that serve p and the partitions after it now. While
+// partitions move, kinds may sit apart, and apart from the committed ring. It does not allocate when
+// dst has room; it appends nothing when there is no such kind or partition.
+func (s State) Preflist(kind Kind, p ring.Partition, n int, dst []ring.Entry) []ring.Entry {
+	return s.PrimaryPreflist(kind, p, n, func(ring.NodeID) bool { return true }, dst)
+}
+
+// PrimaryPreflist is Preflist without the vnodes whose node is not up.
+func (s State) PrimaryPreflist(kind Kind, p ring.Partition, n int, up func(ring.NodeID) bool, dst []ring.Entry) []ring.Entry {
+	v, ok := s.rec().vector(kind, p)
+	if !ok {
+		return dst
+	}
+	for i := range min(n, v.size) {
+		q := p.Next(i, v.size)
+		if node := v.at(q).owner; up(node) {
+			dst = append(dst, ring.Entry{Partition: q, Node: node})
+		}
+	}
+	return dst
+}
+
+// ActivePreflist is PrimaryPreflist with a fallback for each node that is not up, by the rule of
+// ring.Ring's method of that name.
+func (s State) ActivePreflist(kind Kind, p ring.Partition, n int, up func(ring.NodeID) bool, dst []ring.Entry) []ring.Entry {
+	v, ok := s.rec().vector(kind, p)
+	if !ok {
+		return dst
+	}
+	n = min(n, v.size)
+	dst = s.PrimaryPreflist(kind, p, n, up, dst)
+	next := n
+	for i := range n {
+		q := p.Next(i, v.size)
+		if up(v.at(q).owner) {
+			continue
+		}
+		for next < v.size && !up(v.at(p.Next(next, v.size)).owner) {
+			next++
+		}
+		if next == v.size {
+			return dst
+		}
+		dst = append(dst, ring.Entry{Partition: q, Node: v.at(p.Next(next, v.size)).owner, Fallback: true})
+		next++
+	}
+	return dst
+}
+
+// Owners returns the ring of the nodes that serve the partitions of a kind now, or nil when there is
+// no such kind. It costs O(partitions): it is for coverage plans and displays.
+func (s State) Owners(kind Kind) *ring.Ring {
+	v, ok := s.rec().vector(kind, 0)
+	if !ok {
+		return nil
+	}
+	owners := make([]ring.NodeID, v.size)
+	for p := range owners {
+		owners[p] = v.at(ring.Partition(p)).owner
+	}
+	r, err := ring.New(owners)
+	if err != nil {
+		return nil // an owner without a name cannot get into a record
+	}
+	return r
+}
+
+// Settled reports whether every partition is where the committed ring wants it and no transfer is
+// active. It costs O(partitions).
+func (s State) Settled() bool {
+	r := s.rec()
+	if r.ring == nil || len(r.transfers) > 0 {
+		return false
+	}
+	for _, v := range r.parts {
+		for p := range v.size {
+			if v.at(ring.Partition(p)).owner != r.ring.Owner(ring.Partition(p)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// Busy reports whether the node owns partitions, now or in the committed ring, or takes part in a
+// transfer: it can not leave yet. It costs O(partitions).
+func (s State) Busy(node ring.NodeID) bool {
+	return s.rec().ring != nil && s.r.busy(node)
+}
+
+// Lost returns why an active transfer cannot complete any more because a participant restarted and
+// lost what the transfer needs, or "".
+func (s State) Lost(t *Transfer) Reason { return s.rec().lost(*t) }
+
+// Revertable reports whether RevertTransfer would be accepted for an active transfer now.
+func (s State) Revertable(t *Transfer) bool { return s.rec().revertable(*t) }
+
+// vector returns the parts of a kind if it has that partition.
+func (r *record) vector(kind Kind, p ring.Partition) (parts, bool) {
+	i := r.kindIndex(kind)
+	if i < 0 || int(p) >= r.parts[i].size {
+		return parts{}, false
+	}
+	return r.parts[i], true
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/cmd/node/demo"
+)
+
+// Exit codes; doc.go says what each means.
+const (
+	exitDone        = 0
+	exitNegative    = 1
+	exitUsage       = 2
+	exitUnavailable = 3
+	exitRefused     = 4
+)
+
+// ranError marks an error of a subcommand that began to run. Whatever fails
+// before that (a flag, an argument, a name) is a matter of usage.
+type ranError struct{ err error }
+
+func (e *ranError) Error() string { return e.err.Error() }
+func (e *ranError) Unwrap() error { return e.err }
+
+// ran wraps the error of a subcommand's work; nil stays nil.
+func ran(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &ranError{err}
+}
+
+// negative errors say that the command worked and the answer is no.
+var negative = []error{demo.ErrInexact}
+
+// refused errors say that the cluster is not in a state in which it could be
+// done.
+var refused = []error{
+	topology.ErrClusterExists, topology.ErrClusterMismatch, topology.ErrNameTaken, topology.ErrMemberStatus,
+	topology.ErrStillOwns, topology.ErrLastMember, topology.ErrNothingPlanned, topology.ErrPlanChanged,
+	topology.ErrTransferInProgress, topology.ErrTooLate,
+}
+
+// exitCode is the one place where an error becomes an exit code. What is not
+// known here may have happened or not: unavailable or unknown.
+func exitCode(err error) int {
+	var began *ranError
+	switch {
+	case err == nil:
+		return exitDone
+	case !errors.As(err, &began), badInput(err):
+		return exitUsage
+	case isOne(err, negative):
+		return exitNegative
+	case isOne(err, refused):
+		return exitRefused
+	}
+	return exitUnavailable
+}
+
+// badInput reports whether the user has to change what was asked.
+func badInput(err error) bool {
+	var option *baton.OptionError
+	var flag *demo.OptionError
+	var input *demo.InputError
+	return errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &input)
+}
+
+func isOne(err error, targets []error) bool {
+	for _, target := range targets {
+		if errors.Is(err, target) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,57 @@
+package handoff
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Errors of building batches.
+var (
+	// ErrBatchFull: the item does not fit the batch begun; take it and add the item to the next.
+	ErrBatchFull = errors.New("handoff: batch full")
+	// ErrItemTooLarge: the item does not fit any batch.
+	ErrItemTooLarge = errors.New("handoff: item too large")
+)
+
+// Errors that end a transfer's stream on one side. What the peer answered is a
+// *messages.Error or one of messages' sentinels, wrapped.
+var (
+	// ErrProtocol: the peer said something that does not fit the conversation.
+	ErrProtocol = errors.New("handoff: protocol violated")
+	// ErrLost: the stream broke.
+	ErrLost = errors.New("handoff: stream lost")
+	// ErrUnreadable: an item at the source can't be read. It is never left out (F8).
+	ErrUnreadable = errors.New("handoff: unreadable item")
+	// ErrCancelled: the record gave the session up, or the node stops.
+	ErrCancelled = errors.New("handoff: cancelled")
+	// ErrMismatch: the two copies differ in count, bytes or digest.
+	ErrMismatch = errors.New("handoff: copies differ")
+	// ErrFrozenRestart: the copy is gone while the source is frozen; sending it
+	// again would keep the partition without service for as long as that takes.
+	ErrFrozenRestart = errors.New("handoff: copy lost while frozen")
+)
+
+// Errors of admission.
+var (
+	// ErrBusy: as many transfers wait as may. See BusyError.
+	ErrBusy = errors.New("handoff: too many transfers")
+	// ErrDisabled: the operator disabled transfers in this direction.
+	ErrDisabled = errors.New("handoff: disabled")
+	// ErrStaleStream: a newer stream of the session is here already.
+	ErrStaleStream = errors.New("handoff: stale stream")
+)
+
+// BusyError is an ErrBusy with the figures that caused it.
+type BusyError struct {
+	Direction Direction
+	Running   int
+	Waiting   int
+}
+
+// Error returns the error in words.
+func (e *BusyError) Error() string {
+	return fmt.Sprintf("%v: %v: %d running, %d waiting", ErrBusy, e.Direction, e.Running, e.Waiting)
+}
+
+// Unwrap returns ErrBusy.
+func (e *BusyError) Unwrap() error { return ErrBusy }

@@ -1,0 +1,99 @@
+package baton
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dee2748c/baton/actors"
+	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/pipe"
+	"github.com/dee2748c/baton/pipe/mapreduce"
+)
+
+// Input says which objects a job reads.
+type Input struct{ bucketType, bucket string }
+
+// Bucket is every object of a bucket.
+func Bucket(name string) Input { return Input{bucket: name} }
+
+// JobProgress is how far a job is. Bytes and Inputs are as its workers noted
+// them, phase by phase: map, then reduce.
+type JobProgress = actors.Progress
+
+// JobOptions configures a run of a job.
+type JobOptions struct {
+	// Progress hears about progress; optional. It must not block.
+	Progress func(JobProgress)
+}
+
+// JobRun is one run of a job: its results as they stream in, and its account.
+// The results are not safe for concurrent use, the rest is.
+type JobRun[K comparable, R any] struct {
+	*mapreduce.Results[K, R]
+	name string
+	run  *actors.Run
+}
+
+// RunJob runs a registered job over the input. Results must be taken (All) for
+// the job to go on; when ctx ends the job is cancelled.
+func RunJob[K comparable, V, R any](ctx context.Context, n *Node, job mapreduce.Job[K, V, R], in Input, opts ...JobOptions) (*JobRun[K, R], error) {
+	decoder, err := job.Decoder()
+	if err != nil {
+		return nil, err
+	}
+	run, err := n.startJob(ctx, job.Name, in, opts...)
+	if err != nil {
+		return nil, err
+	}
+	return &JobRun[K, R]{Results: mapreduce.NewResults(decoder, run.Next), name: job.Name, run: run}, nil
+}
+
+func (n *Node) startJob(ctx context.Context, name string, in Input, opts ...JobOptions) (*actors.Run, error) {
+	fittings, err := n.jobs.Fittings(name)
+	if err != nil {
+		return nil, fmt.Errorf("run job: %w", err)
+	}
+	o := actors.RunOptions{Kind: kv.KindName, Query: kv.BucketQuery(in.bucketType, in.bucket)}
+	for _, opt := range opts {
+		o.Progress = opt.Progress
+	}
+	run, err := n.host.Start(fittings, o)
+	if err != nil {
+		return nil, fmt.Errorf("run job %q: %w", name, err)
+	}
+	stop := context.AfterFunc(ctx, func() { run.Cancel(fmt.Errorf("job %q: %w", name, context.Cause(ctx))) })
+	context.AfterFunc(run.Context(), func() { stop() })
+	return run, nil
+}
+
+// ID names the run's pipe.
+func (r *JobRun[K, R]) ID() pipe.ID { return r.run.ID() }
+
+// Err returns what ended the job: nil after a complete run. A worker's failure
+// matches pipe.ErrWorker and names the phase, the input and the cause.
+func (r *JobRun[K, R]) Err() error {
+	if err := r.Results.Err(); err != nil {
+		return fmt.Errorf("job %q: %w", r.name, err)
+	}
+	return nil
+}
+
+// Cancel ends the job.
+func (r *JobRun[K, R]) Cancel() { r.run.Cancel(nil) }
+
+// Progress returns how far the job is.
+func (r *JobRun[K, R]) Progress() JobProgress { return r.run.Progress() }
+
+// Report returns the account of a complete run: what left each phase entered
+// the next. Call it when All has ended.
+func (r *JobRun[K, R]) Report() mapreduce.Report {
+	counts := r.run.Counts()
+	var inputs uint64
+	if len(counts) > 0 {
+		inputs = r.run.Inputs()
+	}
+	return mapreduce.NewReport(r.name, r.run.ID(), inputs, counts, r.Count())
+}
+
+// Released is closed once nothing of the run is left in the cluster.
+func (r *JobRun[K, R]) Released() <-chan struct{} { return r.run.Released() }

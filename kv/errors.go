@@ -1,0 +1,28 @@
+package kv
+
+import "errors"
+
+// Errors of one operation on one key. A vnode answers them as reply codes and
+// DecodeReply of the request turns the code back into the same value, so that
+// errors.Is holds on both sides of the wire.
+var (
+	// ErrNotFound reports that the partition holds no object under the key.
+	ErrNotFound = errors.New("object not found")
+	// ErrTooLarge reports a name or a value beyond the limits of this package.
+	ErrTooLarge = errors.New("object too large")
+	// ErrEmptyName reports an empty bucket or an empty key.
+	ErrEmptyName = errors.New("empty bucket or key")
+	// ErrBadRequest reports a request body that does not decode.
+	ErrBadRequest = errors.New("malformed request")
+)
+
+// Errors of decoding bytes that should have come from this package.
+var (
+	// ErrCorrupt reports bytes that no encoder of this package produces.
+	ErrCorrupt = errors.New("corrupt encoding")
+	// ErrFormat reports a stored object of a format version that this build
+	// does not know; the bytes are left as they are.
+	ErrFormat = errors.New("unknown object format")
+	// ErrReply reports a reply that does not answer the kind of request sent.
+	ErrReply = errors.New("malformed reply")
+)

@@ -1,0 +1,285 @@
+package kv_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/vnode"
+)
+
+// fatal is what the tests and the laws have in common.
+type fatal interface {
+	Helper()
+	Fatal(args ...any)
+}
+
+// server is one partition of the kind over a mapStore.
+type server struct {
+	t     fatal
+	store mapStore
+	vnode vnode.Vnode
+	at    vnode.Partition
+	seq   uint64
+}
+
+func serve(t fatal) *server {
+	at := vnode.Partition{Kind: kv.KindName, ID: 3, Size: 8, Node: "a"}
+	v, err := kv.Kind().Open(at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &server{t: t, store: mapStore{}, vnode: v, at: at}
+}
+
+// send does what the runtime does with a command: the writes go into the store
+// when the handler replied.
+func (s *server) send(body []byte, keyspaces []ring.Partition) []byte {
+	s.t.Helper()
+	cx := vnode.NewContext(s.at, s.store, &s.seq, nil)
+	var d vnode.Disposition
+	if keyspaces == nil {
+		d = s.vnode.HandleCommand(cx, vnode.Command{Body: body})
+	} else {
+		d = s.vnode.(vnode.Coverer).HandleCoverage(cx, vnode.Command{Body: body}, keyspaces)
+	}
+	reply, ok := d.(vnode.Reply)
+	if !ok || cx.Err() != nil {
+		s.t.Fatal("disposition", d, cx.Err())
+	}
+	if err := s.store.Write(cx.Batch()); err != nil {
+		s.t.Fatal(err)
+	}
+	return reply.Body
+}
+
+func (s *server) do(r kv.Request) []byte {
+	s.t.Helper()
+	body, err := kv.EncodeRequest(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.send(body, nil)
+}
+
+func (s *server) put(o kv.Object) {
+	s.t.Helper()
+	r := kv.Put{Object: o}
+	if err := r.DecodeReply(s.do(r)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func TestKind_putGetDelete(t *testing.T) {
+	s := serve(t)
+	o := kv.Object{
+		Type: "t", Bucket: "b", Key: "k", Value: []byte("v"), ContentType: "text/plain",
+		Meta: []kv.Attribute{{Name: "n", Value: "m"}},
+	}
+	get := kv.Get{Type: "t", Bucket: "b", Key: "k"}
+	del := kv.Delete{Type: "t", Bucket: "b", Key: "k"}
+
+	if _, err := get.DecodeReply(s.do(get)); !errors.Is(err, kv.ErrNotFound) {
+		t.Fatalf("get before the put: %v, want ErrNotFound", err)
+	}
+	s.put(o)
+	got, err := get.DecodeReply(s.do(get))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(o, got); diff != "" {
+		t.Errorf("object changed (-put +got):\n%s", diff)
+	}
+	for _, want := range []bool{true, false} {
+		existed, err := del.DecodeReply(s.do(del))
+		if err != nil || existed != want {
+			t.Errorf("delete: existed %v, %v; want %v", existed, err, want)
+		}
+	}
+	if len(s.store) != 0 {
+		t.Errorf("%d items left after the delete", len(s.store))
+	}
+}
+
+// I4: a refused request changes nothing, at the client or at the vnode.
+func TestKind_refusals(t *testing.T) {
+	long := strings.Repeat("x", kv.MaxNameBytes+1)
+	s := serve(t)
+	s.put(kv.Object{Bucket: "b", Key: "k", Value: []byte("v")})
+	before := maps.Clone(s.store)
+
+	for _, r := range []struct {
+		request kv.Request
+		want    error
+	}{
+		{kv.Put{Object: kv.Object{Key: "k"}}, kv.ErrEmptyName},
+		{kv.Put{Object: kv.Object{Bucket: "b"}}, kv.ErrEmptyName},
+		{kv.Put{Object: kv.Object{Bucket: "b", Key: long}}, kv.ErrTooLarge},
+		{kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: make([]byte, kv.MaxValueBytes+1)}}, kv.ErrTooLarge},
+		{kv.Put{Object: kv.Object{Bucket: "b", Key: "k", ContentType: strings.Repeat("x", kv.MaxMetaBytes+1)}}, kv.ErrTooLarge},
+		{kv.Get{Bucket: long, Key: "k"}, kv.ErrTooLarge},
+		{kv.Delete{Bucket: "b"}, kv.ErrEmptyName},
+		{kv.List{}, kv.ErrEmptyName},
+	} {
+		if _, err := kv.EncodeRequest(r.request); !errors.Is(err, r.want) {
+			t.Errorf("EncodeRequest(%T): %v, want %v", r.request, err, r.want)
+		}
+	}
+
+	// What a client of other make could send.
+	key := kv.AppendKey(nil, "", "b", "k")
+	put := func(key, stored []byte) []byte {
+		return kv.AppendItem([]byte{1}, key, stored)
+	}
+	value := kv.AppendStored(nil, kv.Object{Value: []byte("w")})
+	for _, r := range []struct {
+		name string
+		body []byte
+		want error
+	}{
+		{"empty", nil, kv.ErrBadRequest},
+		{"unknown operation", []byte{9}, kv.ErrBadRequest},
+		{"put under no key", put([]byte("nonsense"), value), kv.ErrBadRequest},
+		{"put under an empty key", put(kv.AppendKey(nil, "", "b", ""), value), kv.ErrEmptyName},
+		{"put of a long key", put(append(key, long...), value), kv.ErrTooLarge},
+		{"put of garbage", put(key, []byte{1, 15, 9}), kv.ErrCorrupt},
+		{"put of a later format", put(key, []byte{9}), kv.ErrFormat},
+		{"cut put", []byte{1, 200}, kv.ErrBadRequest},
+		{"get of nothing", []byte{2}, kv.ErrBadRequest},
+		{"delete of nothing", []byte{3, 0x10}, kv.ErrBadRequest},
+		{"list of a key", append([]byte{4, 0, 10, 10, byte(len(key))}, key...), kv.ErrBadRequest},
+		{"list with unknown flags", append([]byte{4, 2, 10, 10, byte(len(key) - 1)}, key...), kv.ErrBadRequest},
+		{"cut list", []byte{4, 0, 10}, kv.ErrBadRequest},
+	} {
+		reply := s.send(r.body, nil)
+		if err := (kv.Put{}).DecodeReply(reply); !errors.Is(err, r.want) {
+			t.Errorf("%s: %v, want %v", r.name, err, r.want)
+		}
+	}
+	if diff := cmp.Diff(before, s.store); diff != "" {
+		t.Errorf("refused requests changed the store:\n%s", diff)
+	}
+}
+
+func TestDecodeReply_refusesWhatAnswersSomethingElse(t *testing.T) {
+	get, del, list := kv.Get{Bucket: "b", Key: "k"}, kv.Delete{Bucket: "b", Key: "k"}, kv.List{Bucket: "b"}
+	for _, body := range [][]byte{nil, {200}, {0, 7}, {0, 0, 5, 1}} {
+		if err := (kv.Put{}).DecodeReply(body); err == nil {
+			t.Errorf("put takes %x", body)
+		}
+		if _, err := get.DecodeReply(body); err == nil {
+			t.Errorf("get takes %x", body)
+		}
+		if _, err := del.DecodeReply(body); err == nil {
+			t.Errorf("delete takes %x", body)
+		}
+		if _, err := list.DecodeReply(body); err == nil {
+			t.Errorf("list takes %x", body)
+		}
+	}
+}
+
+// I5: pages of any size yield the bucket's objects once, in key order.
+func TestList_pagesAddUp(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := serve(rt)
+		want := map[string]string{}
+		for range rapid.IntRange(0, 30).Draw(rt, "objects") {
+			o := objectGen().Draw(rt, "object")
+			if o.Key == "" {
+				continue
+			}
+			o.Bucket = rapid.SampledFrom([]string{"b", "b\x00", "a"}).Draw(rt, "bucket")
+			s.put(o)
+			if o.Type == "" && o.Bucket == "b" {
+				want[o.Key] = o.Text()
+			}
+		}
+		list := kv.List{
+			Bucket:   "b",
+			Limit:    rapid.IntRange(1, 7).Draw(rt, "limit"),
+			Bytes:    rapid.IntRange(1, 500).Draw(rt, "bytes"),
+			KeysOnly: rapid.Bool().Draw(rt, "keys only"),
+		}
+		var keys []string
+		for more := true; more; {
+			page, err := list.DecodeReply(s.do(list))
+			if err != nil {
+				rt.Fatal(err)
+			}
+			if len(page.Objects) > list.Limit {
+				rt.Fatalf("a page of %d objects, the limit was %d", len(page.Objects), list.Limit)
+			}
+			for _, o := range page.Objects {
+				if !list.KeysOnly && o.Text() != want[o.Key] {
+					rt.Fatalf("object %q is %q, want %q", o.Key, o.Text(), want[o.Key])
+				}
+				keys = append(keys, o.Key)
+				list.After = o.Key
+			}
+			more = page.More
+		}
+		if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), keys, cmpopts.EquateEmpty()); diff != "" {
+			rt.Fatalf("listing (-want +got):\n%s", diff)
+		}
+	})
+}
+
+// A covering vnode answers for the head partitions it was asked for.
+func TestHandleCoverage_filtersByHeadPartition(t *testing.T) {
+	s := serve(t)
+	byHead := map[ring.Partition]int{}
+	for i := range 64 {
+		key := fmt.Sprint("key", i)
+		s.put(kv.Object{Bucket: "b", Key: key})
+		byHead[kv.Route("", "b", key, s.at.Size)]++
+	}
+	list := kv.List{Bucket: "b", KeysOnly: true}
+	body, err := kv.EncodeRequest(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for p := range ring.Partition(8) {
+		page, err := list.DecodeReply(s.send(body, []ring.Partition{p}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page.Objects) != byHead[p] {
+			t.Errorf("partition %d: %d objects, want %d", p, len(page.Objects), byHead[p])
+		}
+	}
+}
+
+func FuzzHandleCommand(f *testing.F) {
+	for _, r := range []kv.Request{
+		kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: []byte("v")}},
+		kv.Get{Bucket: "b", Key: "k"},
+		kv.Delete{Type: "t", Bucket: "b", Key: "k"},
+		kv.List{Bucket: "b", After: "a", Limit: 3, KeysOnly: true},
+	} {
+		body, err := kv.EncodeRequest(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(body)
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		serve(t).send(body, nil)
+		r, err := kv.DecodeRequest(body)
+		if err != nil {
+			return
+		}
+		if again, err := kv.EncodeRequest(r); err == nil && string(again) != string(body) {
+			t.Errorf("%x decodes to %+v, which encodes to %x", body, r, again)
+		}
+	})
+}

@@ -1,0 +1,360 @@
+package pipe
+
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
+// maxCause bounds the text of a failure, in bytes.
+const maxCause = 4 << 10
+
+// fitting is one fitting's life at one partition: its queue, what is held back,
+// and its worker.
+type fitting struct {
+	pipe *pipeState
+	key  Key
+
+	queue []Batch // taken and acknowledged
+	head  uint64  // number of queue[0] among all batches ever queued
+	items int     // in queue
+	bytes int     // in queue
+
+	held      []*Enqueue // beyond the queue's limit, in order of arrival; none while queue is empty
+	heldBytes int
+	seen      map[Stream]*window
+
+	worker   *worker
+	started  bool     // some worker ran before
+	archives [][]byte // of earlier workers, not yet merged, the oldest first
+	eoi      *EOI
+	done     *result
+	failed   *Failed
+
+	exported bool // archives and queue have been named dirty
+}
+
+// window is how far one stream has come.
+type window struct {
+	accepted uint64 // highest in queue or held
+	acked    uint64 // highest in queue
+}
+
+// worker is a live worker.
+type worker struct {
+	id      WorkerID
+	waiting bool // asked, and there was nothing to give
+	ordered bool // told to archive
+}
+
+// result is what a done worker left.
+type result struct {
+	counts  Counts
+	archive []byte
+}
+
+func (f *fitting) limits() (items, bytes int) {
+	if s := f.pipe.spec; s != nil && f.key.Fitting < len(s.Fittings) {
+		return s.Fittings[f.key.Fitting].queueItems(), s.Fittings[f.key.Fitting].queueBytes()
+	}
+	return DefaultQueueItems, DefaultQueueBytes
+}
+
+// fits reports whether the queue takes a batch now. An empty queue takes any.
+func (f *fitting) fits(b Batch) bool {
+	if len(f.queue) == 0 {
+		return true
+	}
+	items, bytes := f.limits()
+	return f.items+b.Len() <= items && f.bytes+b.Size() <= bytes
+}
+
+func (f *fitting) push(b Batch) {
+	f.queue = append(f.queue, b)
+	f.items += b.Len()
+	f.bytes += b.Size()
+}
+
+// pop takes batches off the queue: at least one, and no more than the limits.
+func (f *fitting) pop(maxItems, maxBytes int) []Batch {
+	n, items, size := 0, 0, 0
+	for n < len(f.queue) && (n == 0 || items+f.queue[n].Len() <= maxItems && size+f.queue[n].Size() <= maxBytes) {
+		items += f.queue[n].Len()
+		size += f.queue[n].Size()
+		n++
+	}
+	f.bytes -= size
+	given := slices.Clone(f.queue[:n])
+	f.queue = slices.Delete(f.queue, 0, n)
+	f.head += uint64(n)
+	f.items -= items
+	return given
+}
+
+// enqueue takes a batch, holds it back, knows it already, or refuses it.
+func (q *Queues) enqueue(e *Enqueue) {
+	if !q.open {
+		return
+	}
+	f := q.pipe(e.Pipe, e.Coordinator).fitting(e.Fitting)
+	if f == nil || f.failed != nil {
+		return
+	}
+	f.exported = q.moving && f.worker == nil
+	w := f.seen[e.Stream]
+	if w == nil {
+		w = new(window)
+		f.seen[e.Stream] = w
+	}
+	switch {
+	case e.Seq <= w.acked:
+		q.ack(f, e, w.acked)
+	case e.Seq <= w.accepted:
+		f.readdress(e)
+	case e.Seq > w.accepted+1:
+		q.emit(&Refuse{
+			To: e.ReplyTo, Pipe: e.Pipe, Fitting: e.Fitting, Partition: q.opt.Partition,
+			Stream: e.Stream, Expected: w.accepted + 1, Round: e.Round,
+		})
+	case len(f.held) == 0 && f.fits(e.Batch):
+		w.accepted = e.Seq
+		q.take(f, e)
+		q.feed(f)
+	case f.heldBytes+e.Batch.Size() <= q.opt.MaxHeld:
+		w.accepted = e.Seq
+		f.held = append(f.held, e)
+		f.heldBytes += e.Batch.Size()
+		q.trace(f, TraceFull, e.Batch.Len())
+	}
+}
+
+// readdress notes where a held batch's sender is now.
+func (f *fitting) readdress(e *Enqueue) {
+	for i, h := range f.held {
+		if h.Stream == e.Stream && h.Seq == e.Seq {
+			f.held[i] = e
+		}
+	}
+}
+
+// take queues a batch and acknowledges it.
+func (q *Queues) take(f *fitting, e *Enqueue) {
+	w := f.seen[e.Stream]
+	w.acked = e.Seq
+	f.push(e.Batch)
+	if f.exported {
+		q.emit(Dirty{Key: queueKey(f.key, f.head+uint64(len(f.queue))-1)})
+	}
+	q.trace(f, TraceQueued, e.Batch.Len())
+	q.ack(f, e, e.Seq)
+}
+
+func (q *Queues) ack(f *fitting, e *Enqueue, seq uint64) {
+	q.emit(&Ack{
+		To: e.ReplyTo, Pipe: e.Pipe, Fitting: f.key.Fitting, Partition: q.opt.Partition,
+		Stream: e.Stream, Seq: seq,
+	})
+}
+
+// unblock moves held batches to the queue, as far as they fit.
+func (q *Queues) unblock(f *fitting) {
+	n := 0
+	for n < len(f.held) && f.fits(f.held[n].Batch) {
+		e := f.held[n]
+		n++
+		f.heldBytes -= e.Batch.Size()
+		q.trace(f, TraceUnblock, e.Batch.Len())
+		q.take(f, e)
+	}
+	f.held = slices.Delete(f.held, 0, n)
+}
+
+// feed brings a fitting's worker and what there is for it together.
+func (q *Queues) feed(f *fitting) {
+	switch {
+	case f.failed != nil || q.moving || !q.open:
+	case f.pipe.spec == nil || f.key.Fitting >= len(f.pipe.spec.Fittings):
+	case f.worker == nil:
+		if f.needsWorker() {
+			q.start(f)
+		}
+	case f.worker.waiting:
+		q.answer(f)
+	}
+}
+
+func (f *fitting) needsWorker() bool {
+	return len(f.queue) > 0 || len(f.archives) > 0 || f.eoi != nil && f.done == nil
+}
+
+// start starts a worker from all that earlier ones left.
+func (q *Queues) start(f *fitting) {
+	if f.done != nil {
+		f.archives = append([][]byte{f.done.archive}, f.archives...)
+		f.done = nil
+	}
+	q.instance++
+	f.worker = &worker{id: WorkerID{Key: f.key, Instance: q.instance}}
+	q.live++
+	q.emit(&StartWorker{
+		Worker: f.worker.id, Spec: f.pipe.spec, Partition: q.opt.Partition,
+		Attempt: uint32(q.epoch), Archives: f.archives,
+	})
+	f.archives = nil
+	tag := TraceStart
+	if f.started {
+		tag = TraceRestart
+	}
+	f.started = true
+	q.trace(f, tag, f.items)
+}
+
+// answer gives a worker that asks for input the first of: archives to merge,
+// inputs, the end. It waits when there is nothing.
+func (q *Queues) answer(f *fitting) {
+	f.worker.waiting = false
+	switch {
+	case len(f.archives) > 0:
+		q.trace(f, TraceMerge, len(f.archives))
+		q.emit(&GiveArchives{Worker: f.worker.id, Archives: f.archives})
+		f.archives = nil
+	case len(f.queue) > 0:
+		before := f.items
+		given := f.pop(q.opt.GiveItems, q.opt.GiveBytes)
+		q.trace(f, TraceDequeue, before-f.items)
+		q.emit(&Give{Worker: f.worker.id, Batches: given})
+		q.unblock(f)
+	case f.eoi != nil:
+		q.emit(GiveDone{Worker: f.worker.id})
+	default:
+		f.worker.waiting = true
+		q.trace(f, TraceWaiting, 0)
+	}
+}
+
+// running returns the fitting whose live worker w is, nil if w has ended or was
+// stopped.
+func (q *Queues) running(w WorkerID) *fitting {
+	f := q.find(w.Key)
+	if f == nil || f.worker == nil || f.worker.id != w {
+		return nil
+	}
+	return f
+}
+
+func (q *Queues) nextInput(w WorkerID) {
+	if f := q.running(w); f != nil && !f.worker.ordered {
+		q.answer(f)
+	}
+}
+
+func (q *Queues) ended(f *fitting) {
+	f.worker = nil
+	q.live--
+}
+
+// archived takes a worker's archive. Out of a handoff, when it was cancelled
+// meanwhile, the worker goes on from it at once.
+func (q *Queues) archived(e *Archived) {
+	f := q.running(e.Worker)
+	if f == nil {
+		return
+	}
+	q.ended(f)
+	f.archives = append(f.archives, e.Archive)
+	q.trace(f, TraceArchive, len(e.Archive))
+	q.settle(f)
+}
+
+// settle does what follows the end of a worker: the next one starts, or what
+// there is is exported.
+func (q *Queues) settle(f *fitting) {
+	if q.moving {
+		q.export(f)
+	} else {
+		q.feed(f)
+	}
+}
+
+func (q *Queues) workerDone(e *WorkerDone) {
+	f := q.running(e.Worker)
+	if f == nil {
+		return
+	}
+	q.ended(f)
+	f.done = &result{counts: e.Counts, archive: e.Archive}
+	q.trace(f, TraceDone, int(e.Counts.In))
+	if len(f.queue) == 0 && len(f.archives) == 0 {
+		q.reportDone(f)
+	}
+	q.settle(f)
+}
+
+func (q *Queues) reportDone(f *fitting) {
+	if f.eoi != nil {
+		q.emit(&Done{
+			To: f.eoi.Coordinator, Pipe: f.key.Pipe, Fitting: f.key.Fitting,
+			Partition: q.opt.Partition, Counts: f.done.counts,
+		})
+	}
+}
+
+func (q *Queues) workerExited(e *WorkerExited) {
+	f := q.running(e.Worker)
+	if f == nil {
+		return
+	}
+	q.ended(f)
+	cause := errors.New("worker ended without a reason")
+	var input []byte
+	if e.Err != nil {
+		input = e.Err.Input
+		if e.Err.Cause != nil {
+			cause = e.Err.Cause
+		}
+	}
+	q.unexport(f)
+	f.failed = &Failed{
+		To: f.pipe.coordinator, Pipe: f.key.Pipe, Fitting: f.key.Fitting,
+		Partition: q.opt.Partition, Input: input, Cause: reportable(cause),
+	}
+	// The pipe will be destroyed; nothing here is processed any more.
+	f.queue, f.items, f.bytes, f.held, f.heldBytes, f.archives = nil, 0, 0, nil, 0, nil
+	q.trace(f, TraceFailed, 0)
+	q.emit(f.failed)
+}
+
+// reportable is an error's text in a form that can travel: user code may panic
+// with anything.
+func reportable(cause error) string {
+	text := cause.Error()
+	return strings.ToValidUTF8(text[:min(len(text), maxCause)], "\uFFFD")
+}
+
+// eoi notes that no more inputs will come and finishes as soon as the queue is
+// empty.
+func (q *Queues) eoi(e *EOI) {
+	if !q.open {
+		return
+	}
+	if q.find(Key{Pipe: e.Pipe, Fitting: e.Fitting}) == nil && !e.RunEmpty {
+		q.emit(&Done{To: e.Coordinator, Pipe: e.Pipe, Fitting: e.Fitting, Partition: q.opt.Partition})
+		return
+	}
+	f := q.pipe(e.Pipe, e.Coordinator).fitting(e.Fitting)
+	switch {
+	case f == nil:
+	case f.failed != nil:
+		q.emit(f.failed)
+	case f.done != nil && len(f.queue) == 0 && len(f.archives) == 0:
+		f.eoi = e
+		q.reportDone(f)
+	default:
+		if f.eoi == nil {
+			q.trace(f, TraceEOI, f.items)
+		}
+		f.exported = q.moving && f.worker == nil
+		f.eoi = e
+		q.feed(f)
+	}
+}

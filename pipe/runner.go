@@ -1,0 +1,339 @@
+package pipe
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"github.com/dee2748c/baton/cluster/ring"
+)
+
+// RunnerEvent is what happened to a worker: *Give, *GiveArchives, GiveDone,
+// OrderArchive from its vnode; *Ack, *Refuse, Retry, Tick for its outputs.
+type RunnerEvent interface{ runnerEvent() }
+
+// RunnerAction is what the shell of a worker must do: tell its vnode NextInput,
+// *Archived, *WorkerDone, *WorkerExited; send Transmit. After one of Archived,
+// WorkerDone and WorkerExited the worker has ended.
+type RunnerAction interface{ runnerAction() }
+
+func (*Give) runnerEvent()         {}
+func (*GiveArchives) runnerEvent() {}
+func (GiveDone) runnerEvent()      {}
+func (OrderArchive) runnerEvent()  {}
+func (*Ack) runnerEvent()          {}
+func (*Refuse) runnerEvent()       {}
+func (Retry) runnerEvent()         {}
+func (Tick) runnerEvent()          {}
+
+func (NextInput) runnerAction()     {}
+func (*Archived) runnerAction()     {}
+func (*WorkerDone) runnerAction()   {}
+func (*WorkerExited) runnerAction() {}
+func (Transmit) runnerAction()      {}
+
+// RunnerOptions configures a worker's outbox.
+type RunnerOptions struct {
+	ReplyTo  Address // zero: the vnode of the worker's partition
+	Window   int     // see OutboxOptions
+	MaxBytes int     // see OutboxOptions
+}
+
+// PanicError is what a worker panicked with.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// Error returns the panic's value.
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v", e.Value) }
+
+type phase uint8
+
+const (
+	working   phase = iota // takes inputs
+	finishing              // Done was called; outputs are not all acknowledged
+	ended                  // nothing more will happen
+)
+
+// Runner runs one worker:
+//
+//	ask --Give--> process item by item, waiting when the outbox is full --> ask
+//	ask --GiveArchives--> merge --> ask
+//	ask --GiveDone--> Done --> wait until all outputs are acknowledged --> WorkerDone
+//	any --OrderArchive--> Archived, at the next boundary between items
+//
+// Step calls the worker's code. Not safe for concurrent use.
+type Runner struct {
+	id      WorkerID
+	context WorkerContext
+	opt     OutboxOptions
+	reg     *Registry
+	worker  Worker
+	phase   phase
+	asked   bool
+	in      uint64
+	outs    []*Outbox // [0] takes what is emitted; the others came in archives and drain
+	todo    []Batch
+	cursor  Cursor
+	input   []byte // in hand
+	bad     error  // of the first output that could not be sent
+	out     []RunnerAction
+}
+
+// NewRunner starts a worker. The actions are NextInput and what an archive had
+// left to send, or WorkerExited when the start failed.
+func NewRunner(start *StartWorker, reg *Registry, opt RunnerOptions) (*Runner, []RunnerAction) {
+	f := start.Spec.Fittings[start.Worker.Fitting]
+	r := &Runner{
+		id: start.Worker, reg: reg,
+		context: WorkerContext{
+			Pipe: start.Worker.Pipe, Fitting: start.Worker.Fitting, Name: f.Name, Arg: f.Arg,
+			Partition: start.Partition, RingSize: start.Spec.RingSize,
+		},
+		opt: OutboxOptions{
+			Spec:      start.Spec,
+			Stream:    Stream{Fitting: start.Worker.Fitting, From: uint64(start.Partition), Attempt: start.Attempt},
+			Partition: start.Partition, ReplyTo: opt.ReplyTo, Window: opt.Window, MaxBytes: opt.MaxBytes,
+		},
+	}
+	if err := r.start(f.Worker, start.Archives); err != nil {
+		r.fail(err)
+	} else {
+		r.work()
+	}
+	return r, r.out
+}
+
+// Ended reports whether the worker has ended.
+func (r *Runner) Ended() bool { return r.phase == ended }
+
+// Counts returns what the worker has done so far, its earlier runs included.
+func (r *Runner) Counts() Counts {
+	c := Counts{In: r.in}
+	for _, o := range r.outs {
+		c.Sent = mergeSent(c.Sent, o.Sent())
+	}
+	return c
+}
+
+// mergeSent adds up two ordered lists.
+func mergeSent(a, b []Sent) []Sent {
+	if len(a) == 0 {
+		return b
+	}
+	var all []Sent
+	for len(a) > 0 && len(b) > 0 {
+		switch {
+		case a[0].Partition < b[0].Partition:
+			all, a = append(all, a[0]), a[1:]
+		case a[0].Partition > b[0].Partition:
+			all, b = append(all, b[0]), b[1:]
+		default:
+			all = append(all, Sent{Partition: a[0].Partition, Items: a[0].Items + b[0].Items})
+			a, b = a[1:], b[1:]
+		}
+	}
+	return append(append(all, a...), b...)
+}
+
+func (r *Runner) start(name string, archives [][]byte) error {
+	factory, ok := r.reg.Worker(name)
+	if !ok {
+		return fmt.Errorf("%q: %w", name, ErrUnknownWorker)
+	}
+	err := r.guard(func() (err error) {
+		r.worker, err = factory.Init(r.context)
+		if err == nil && r.worker == nil {
+			err = errors.New("factory returned no worker")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := r.merge(archives); err != nil {
+		return err
+	}
+	if len(r.outs) == 0 {
+		o, err := NewOutbox(r.opt, r.reg)
+		if err != nil {
+			return err
+		}
+		r.outs = []*Outbox{o}
+	}
+	return nil
+}
+
+// guard calls the worker's code and turns a panic into an error.
+func (r *Runner) guard(f func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &PanicError{Value: v, Stack: debug.Stack()}
+		}
+	}()
+	if err := f(); err != nil {
+		return err
+	}
+	return r.bad
+}
+
+// Step applies one event. The result is valid until the next call.
+func (r *Runner) Step(e RunnerEvent) []RunnerAction {
+	if r.phase == ended {
+		return nil
+	}
+	clear(r.out)
+	r.out = r.out[:0]
+	var err error
+	switch e := e.(type) {
+	case *Give:
+		r.asked = false
+		r.todo = append(r.todo, e.Batches...)
+	case *GiveArchives:
+		r.asked = false
+		err = r.merge(e.Archives)
+	case GiveDone:
+		r.asked = false
+		r.phase = finishing
+		err = r.guard(func() error { return r.worker.Done(output{r}) })
+	case OrderArchive:
+		if err = r.archive(); err == nil {
+			return r.out
+		}
+	case *Ack:
+		err = r.deliver(e)
+	case *Refuse:
+		err = r.deliver(e)
+	case Retry:
+		err = r.deliver(e)
+	case Tick:
+		err = r.deliver(e)
+	}
+	if err != nil {
+		r.fail(err)
+	} else {
+		r.work()
+	}
+	return r.out
+}
+
+// deliver gives an event to the outboxes; it concerns the one whose stream it
+// names.
+func (r *Runner) deliver(e OutboxEvent) error {
+	for _, o := range r.outs {
+		if err := r.send(o.Step(e)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Runner) send(actions []OutboxAction) error {
+	for _, a := range actions {
+		switch a := a.(type) {
+		case Transmit:
+			r.out = append(r.out, a)
+		case Lost:
+			return fmt.Errorf("send to partition %d: %w", a.Partition, ErrLost)
+		}
+	}
+	return nil
+}
+
+// work goes on until something has to be waited for.
+func (r *Runner) work() {
+	for len(r.todo) > 0 || r.cursor.left > 0 {
+		if r.outs[0].Blocked() {
+			break
+		}
+		if err := r.process(); err != nil {
+			r.fail(err)
+			return
+		}
+	}
+	for _, o := range r.outs {
+		if err := r.send(o.Flush()); err != nil {
+			r.fail(err)
+			return
+		}
+	}
+	switch {
+	case r.phase == finishing && r.idle():
+		done := &WorkerDone{Worker: r.id, Counts: r.Counts(), Archive: r.encode(nil, false)}
+		r.phase = ended
+		r.out = append(r.out, done)
+	case r.phase == working && !r.asked && r.cursor.left == 0 && len(r.todo) == 0 && !r.outs[0].Blocked():
+		r.asked = true
+		r.out = append(r.out, NextInput{Worker: r.id})
+	}
+}
+
+func (r *Runner) idle() bool {
+	for _, o := range r.outs {
+		if !o.Idle() {
+			return false
+		}
+	}
+	return true
+}
+
+// process takes inputs until the outbox is full or a batch is used up.
+func (r *Runner) process() error {
+	if r.cursor.left == 0 {
+		b := r.todo[0]
+		r.todo = r.todo[1:]
+		if bw, ok := r.worker.(BatchWorker); ok {
+			err := r.guard(func() error { return bw.ProcessBatch(b, output{r}) })
+			r.in += uint64(b.Len())
+			return err
+		}
+		r.cursor = b.Cursor()
+	}
+	err := r.guard(r.processItems)
+	if err == nil {
+		r.input = nil
+	}
+	return err
+}
+
+func (r *Runner) processItems() error {
+	out := output{r}
+	for !r.outs[0].Blocked() {
+		item, ok := r.cursor.Next()
+		if !ok {
+			return nil
+		}
+		r.input = item
+		if err := r.worker.Process(item, out); err != nil {
+			return err
+		}
+		if r.bad != nil {
+			return r.bad
+		}
+		r.in++
+	}
+	return nil
+}
+
+func (r *Runner) fail(cause error) {
+	r.phase = ended
+	err := &WorkerError{Pipe: r.id.Pipe, Fitting: r.context.Name, Partition: r.context.Partition, Cause: cause}
+	if r.input != nil {
+		err.Input = append([]byte(nil), r.input[:min(len(r.input), MaxErrorInput)]...)
+	}
+	r.out = append(r.out, &WorkerExited{Worker: r.id, Err: err})
+}
+
+// output is what the worker's code emits through.
+type output struct{ r *Runner }
+
+func (o output) Emit(item []byte) { o.note(o.r.outs[0].Emit(item)) }
+
+func (o output) EmitTo(p ring.Partition, item []byte) { o.note(o.r.outs[0].EmitTo(p, item)) }
+
+func (o output) note(err error) {
+	if err != nil && o.r.bad == nil {
+		o.r.bad = err
+	}
+}

@@ -1,0 +1,27 @@
+// Package memory is the volatile store engine: everything in it dies with the
+// process. It keeps the contract of package store in all else, so it serves
+// vnode kinds whose state is volatile by nature, nodes that rely on their
+// replicas, and tests.
+//
+// Each generation is one B-tree of pointers to immutable entries. A snapshot is
+// a copy of the tree's head: from then on the writer copies each node before it
+// changes it for the first time, and the snapshot's readers need no lock:
+//
+//	Write    --lock--> tree' (copies the nodes that a snapshot still sees)
+//	Snapshot --lock--> head of tree, summary       O(1)
+//	Scan     ---------> nodes that nobody changes any more
+//
+// Entries keep the very slices that a batch brought, and their hash, so that a
+// write hashes only what is new. Keys that arrive in ascending order, as those
+// of a handoff do, are appended at the right edge without a search.
+//
+//	engine := memory.New()
+//	defer engine.Close()
+//	partition, err := engine.Open(store.ID{Kind: "kv", Partition: 3})
+//
+// Invariants beyond those of package store:
+//
+//   - I1 An entry never changes once it is in a tree.
+//   - I2 A tree's head is copied and its nodes are changed only under the write lock of its generation.
+//   - I3 Hashes are computed before that lock is taken, so a large value delays no reader.
+package memory

@@ -1,0 +1,235 @@
+package pebble
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	db "github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/bloom"
+
+	"github.com/dee2748c/baton/store"
+)
+
+// database is a Pebble database that knows whether it can still be trusted.
+type database struct {
+	*db.DB
+	options  Options
+	settings *db.Options
+
+	written atomic.Uint64 // batches applied without sync
+	synced  atomic.Uint64 // of them, how many are known to be durable
+
+	failure atomic.Pointer[error] // the first one that broke a promise
+
+	numbers struct {
+		sync.Mutex
+		next, limit uint64 // limit is durable
+	}
+}
+
+// numberBlock is how many generation numbers one synced write reserves.
+const numberBlock = 1 << 10
+
+func openDatabase(dir string, o Options) (*database, error) {
+	d := &database{options: o}
+	d.settings = &db.Options{
+		FS:                          o.FS,
+		Logger:                      logger{d},
+		EventListener:               listener(o.Logger),
+		FormatMajorVersion:          db.FormatTableFormatV6,
+		MemTableSize:                uint64(o.MemTableSize),
+		MemTableStopWritesThreshold: o.MemTables,
+		CacheSize:                   int64(o.CacheSize),
+		CompactionConcurrencyRange:  func() (int, int) { return 1, o.Compactions },
+		// A dropped generation gives its space back soon, without other writes.
+		FlushDelayDeleteRange: 10 * time.Second,
+	}
+	for i := range d.settings.Levels {
+		d.settings.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+	}
+	d.settings.EnsureDefaults()
+	var err error
+	d.DB, err = db.Open(dir, d.settings)
+	if err != nil {
+		return nil, errors.Join(err, d.broken())
+	}
+	if err := d.begin(); err != nil {
+		return nil, errors.Join(err, d.DB.Close())
+	}
+	return d, nil
+}
+
+// begin checks the format of the database, or sets it, and finds the next
+// generation number.
+func (d *database) begin() error {
+	format, err := d.read(d.DB, []byte{tagFormat})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		err = d.set([]byte{tagFormat}, []byte{formatVersion})
+	case err == nil && (len(format) != 1 || format[0] != formatVersion):
+		err = corrupt("format", format)
+	}
+	if err != nil {
+		return err
+	}
+	b, err := d.read(d.DB, []byte{tagNumbers})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		d.numbers.next = 1
+	case err != nil:
+		return err
+	case len(b) != 8:
+		return corrupt("numbers", b)
+	default:
+		d.numbers.next = binary.BigEndian.Uint64(b)
+	}
+	d.numbers.limit = d.numbers.next
+	return nil
+}
+
+// number returns a generation number that was never used.
+func (d *database) number() (uint64, error) {
+	n := &d.numbers
+	n.Lock()
+	defer n.Unlock()
+	if n.next == n.limit {
+		limit := n.limit + numberBlock
+		if err := d.set([]byte{tagNumbers}, binary.BigEndian.AppendUint64(nil, limit)); err != nil {
+			return 0, err
+		}
+		n.limit = limit
+	}
+	n.next++
+	return n.next - 1, nil
+}
+
+// read returns a copy of the value of key, or ErrNotFound.
+func (d *database) read(from db.Reader, key []byte) ([]byte, error) {
+	value, closer, err := from.Get(key)
+	if err != nil {
+		return nil, translate(err)
+	}
+	value = append(make([]byte, 0, len(value)), value...)
+	return value, closer.Close()
+}
+
+// set writes one key durably.
+func (d *database) set(key, value []byte) error {
+	b := d.NewBatch()
+	if err := b.Set(key, value, nil); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	return d.commit(b, db.Sync)
+}
+
+// commit applies and closes a batch.
+func (d *database) commit(b *db.Batch, mode *db.WriteOptions) error {
+	if err := d.broken(); err != nil {
+		return errors.Join(err, b.Close())
+	}
+	before := d.written.Load()
+	if err := b.Commit(mode); err != nil {
+		return errors.Join(translate(err), b.Close())
+	}
+	// The database reports a failed commit to its logger only.
+	if err := d.broken(); err != nil {
+		return err
+	}
+	if mode.Sync {
+		d.raise(before)
+	} else {
+		d.written.Add(1)
+	}
+	return b.Close()
+}
+
+// sync returns when all batches that were applied before are durable.
+func (d *database) sync() error {
+	if err := d.broken(); err != nil {
+		return err
+	}
+	before := d.written.Load()
+	if before <= d.synced.Load() {
+		return nil
+	}
+	if err := d.LogData(nil, db.Sync); err != nil {
+		return translate(err)
+	}
+	if err := d.broken(); err != nil {
+		return err
+	}
+	d.raise(before)
+	return nil
+}
+
+func (d *database) raise(n uint64) {
+	for {
+		was := d.synced.Load()
+		if was >= n || d.synced.CompareAndSwap(was, n) {
+			return
+		}
+	}
+}
+
+// fail notes that the database can't be trusted any more.
+func (d *database) fail(cause error) {
+	err := fmt.Errorf("%w: %w", store.ErrBroken, cause)
+	if d.failure.CompareAndSwap(nil, &err) {
+		d.options.Logger.Error("store broken", "err", err)
+		d.options.Fatal(err)
+	}
+}
+
+// broken returns an error that is ErrBroken after a failure.
+func (d *database) broken() error {
+	if err := d.failure.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// translate gives the database's errors the names of package store.
+func translate(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, db.ErrNotFound):
+		return store.ErrNotFound
+	case db.IsCorruptionError(err):
+		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	default:
+		return err
+	}
+}
+
+// logger takes what the database says. It expects Fatalf not to return, and so
+// does Options.Fatal.
+type logger struct{ d *database }
+
+func (l logger) Infof(format string, args ...any) {
+	l.d.options.Logger.Debug("pebble", "text", fmt.Sprintf(format, args...))
+}
+
+func (l logger) Errorf(format string, args ...any) {
+	l.d.options.Logger.Error("pebble", "text", fmt.Sprintf(format, args...))
+}
+
+func (l logger) Fatalf(format string, args ...any) {
+	l.d.fail(fmt.Errorf(format, args...))
+}
+
+// listener reports what an operator must know. A corrupt block is not the end
+// of the process: whoever reads it gets ErrCorrupt, and the others go on.
+func listener(log *slog.Logger) *db.EventListener {
+	return &db.EventListener{
+		BackgroundError: func(err error) { log.Error("background error", "err", err) },
+		DataCorruption:  func(info db.DataCorruptionInfo) { log.Error("corruption", "text", info.String()) },
+		DiskSlow:        func(info db.DiskSlowInfo) { log.Warn("disk slow", "text", info.String()) },
+		WriteStallBegin: func(info db.WriteStallBeginInfo) { log.Warn("writes stalled", "text", info.String()) },
+	}
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/actors"
+	"github.com/dee2748c/baton/cluster/memory"
+	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/pipe/mapreduce"
+)
+
+// clusterBenches measure nodes in one process, each with its own actors, store
+// and gRPC server on loopback.
+func clusterBenches() []Bench {
+	return []Bench{
+		{
+			ID: "B6", FloorRatio: 0.4, Limit: &limitWords, Peer: 1.5, PeerName: "Riak MapReduce",
+			Case: Case{Name: "mapreduce/word-count/go-sources/3-nodes/memory", Unit: "MB/s", Run: benchWordCount},
+		},
+		{
+			ID: "B10", Floor: 300, Limit: &limitTCP, Peer: 72, PeerName: "Riak handoff",
+			Case: Case{Name: "handoff/1KiB/memory", Unit: "MB/s", Run: benchHandoff},
+		},
+		{
+			ID: "B12", Floor: 2000, Peer: 126_000, PeerName: "Riak join",
+			Case: Case{Name: "join/64-partitions/57MB", Unit: "ms", Lower: true, Run: benchJoin},
+		},
+	}
+}
+
+// cell is a cluster of a benchmark.
+type cell struct {
+	ctx    context.Context
+	record *memory.Log
+	nodes  []*baton.Node
+
+	mu    sync.Mutex
+	bytes uint64 // handed off
+}
+
+func startCell(nodes, ringSize int) (*cell, error) {
+	c := &cell{ctx: context.Background(), record: memory.New()}
+	for i := range nodes {
+		if _, err := c.start(fmt.Sprintf("n%d", i+1), ringSize); err != nil {
+			c.stop()
+			return nil, err
+		}
+	}
+	if nodes > 1 {
+		if err := c.nodes[0].Rebalance(c.ctx); err != nil {
+			c.stop()
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *cell) start(name string, ringSize int) (*baton.Node, error) {
+	n, err := baton.Start(c.ctx, baton.Options{
+		Name: name, Record: c.record, RingSize: ringSize, Jobs: []mapreduce.Definition{mapreduce.WordCount()},
+		Events: actors.Events{Flipped: func(e actors.FlipEvent) {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.bytes += e.Seal.Bytes
+		}},
+	})
+	if err == nil {
+		c.nodes = append(c.nodes, n)
+	}
+	return n, err
+}
+
+func (c *cell) moved() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bytes
+}
+
+func (c *cell) stop() {
+	for _, n := range c.nodes {
+		_ = n.Stop(c.ctx)
+	}
+}
+
+// load stores the values from a few goroutines.
+func (c *cell) load(n int, object func(i int) kv.Object) error {
+	const loaders = 4
+	errs := make(chan error, loaders)
+	for l := range loaders {
+		go func() {
+			client := c.nodes[l%len(c.nodes)].KV()
+			for i := l; i < n; i += loaders {
+				if err := client.Put(c.ctx, object(i)); err != nil {
+					errs <- err
+					return
+				}
+			}
+			errs <- nil
+		}()
+	}
+	var err error
+	for range loaders {
+		if e := <-errs; e != nil {
+			err = e
+		}
+	}
+	return err
+}
+
+func benchWordCount(m *Meter) error {
+	texts, size, err := goSources(m.Small)
+	if err != nil {
+		return err
+	}
+	c, err := startCell(3, 64)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	err = c.load(len(texts), func(i int) kv.Object {
+		return kv.Object{Bucket: "text", Key: strconv.Itoa(i), Value: texts[i]}
+	})
+	if err != nil {
+		return err
+	}
+	m.Start()
+	run, err := baton.RunJob(c.ctx, c.nodes[0], mapreduce.WordCount(), baton.Bucket("text"))
+	if err != nil {
+		return err
+	}
+	distinct := 0
+	for range run.All() {
+		distinct++
+	}
+	m.Stop(float64(size) / 1e6)
+	if err := run.Err(); err != nil {
+		return err
+	}
+	if want := len(countPlainly(texts, 1)); distinct != want {
+		return fmt.Errorf("%d distinct words, want %d", distinct, want)
+	}
+	return run.Report().Check()
+}
+
+// fill loads about size bytes of 1 KiB values.
+func (c *cell) fill(size int) error {
+	value := make([]byte, 1000)
+	for i := range value {
+		value[i] = byte(i * 7)
+	}
+	return c.load(size/1024, func(i int) kv.Object {
+		return kv.Object{Bucket: "bulk", Key: fmt.Sprintf("key-%012d", i), Value: value}
+	})
+}
+
+// benchHandoff joins a second node to one that holds everything, in few large
+// partitions: what is measured is bytes, not steps.
+func benchHandoff(m *Meter) error {
+	c, err := startCell(1, 8)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	if err := c.fill(m.Count(512 << 20)); err != nil {
+		return err
+	}
+	return c.join(m, func(time.Duration) float64 { return float64(c.moved()) / 1e6 })
+}
+
+// benchJoin joins a second node to one with 64 partitions that hold 114 MB, so
+// that 57 MB move, with the default settings.
+func benchJoin(m *Meter) error {
+	c, err := startCell(1, 64)
+	if err != nil {
+		return err
+	}
+	defer c.stop()
+	if err := c.fill(m.Count(114_000_000)); err != nil {
+		return err
+	}
+	return c.join(m, func(time.Duration) float64 { return 1 })
+}
+
+// join measures from the start of a node to a stable ring.
+func (c *cell) join(m *Meter, ops func(time.Duration) float64) error {
+	began := time.Now()
+	m.Start()
+	n, err := c.start("joiner", 0)
+	if err == nil {
+		err = n.Rebalance(c.ctx)
+	}
+	if err != nil {
+		return err
+	}
+	m.Stop(ops(time.Since(began)))
+	if c.moved() == 0 {
+		return fmt.Errorf("nothing moved")
+	}
+	return nil
+}

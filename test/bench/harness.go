@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"slices"
+	"time"
+)
+
+// Case is something to measure.
+type Case struct {
+	// Name is a path: what, then in what form ("pipe/1-fitting/unbatched").
+	Name string
+	// Unit is that of the value: a rate ("MB/s", "inputs/s") or, with Lower, a
+	// time per operation ("ns", "ms").
+	Unit string
+	// Lower says that less is better: the value is time per operation.
+	Lower bool
+	// Run does the work once: setup, m.Start, work, m.Stop.
+	Run func(m *Meter) error
+}
+
+// Limit is what the machine can do without Baton.
+type Limit struct {
+	Case
+	// CPU is the CPU time per operation in microseconds that such a machine is
+	// known to need, 0 if it is not known.
+	CPU float64
+}
+
+// Bench is one line of the table.
+type Bench struct {
+	ID string
+	Case
+	// Limit is measured in alternation with the case; nil if there is none.
+	Limit *Limit
+	// Peer is another system's value in the same unit, 0 if there is none.
+	Peer     float64
+	PeerName string
+	// Floor is the value that has to be reached, and FloorRatio the ratio to the
+	// limit; 0 where none is asked for.
+	Floor, FloorRatio float64
+}
+
+// Meter measures one run.
+type Meter struct {
+	// Small asks for a small amount of work: the run is a test of the benchmark.
+	Small bool
+
+	began   time.Time
+	cpu     time.Duration
+	wall    time.Duration
+	used    time.Duration
+	ops     float64
+	stopped bool
+}
+
+// Count returns how much work to do: n, or a thousandth of it, at least 1, in a
+// small run.
+func (m *Meter) Count(n int) int {
+	if m.Small {
+		return max(1, n/1000)
+	}
+	return n
+}
+
+// Start begins the measured part.
+func (m *Meter) Start() {
+	runtime.GC()
+	m.cpu = cpuTime()
+	m.began = time.Now()
+}
+
+// Stop ends it. ops is how many operations were done, in the unit of the case:
+// megabytes for "MB/s".
+func (m *Meter) Stop(ops float64) {
+	m.wall = time.Since(m.began)
+	m.used = cpuTime() - m.cpu
+	m.ops = ops
+	m.stopped = true
+}
+
+// sample is what one run gave.
+type sample struct {
+	value float64
+	cpuUS float64 // per operation
+}
+
+// timeUnits are the units of time per operation.
+var timeUnits = map[string]time.Duration{
+	"ns": time.Nanosecond, "us": time.Microsecond, "ms": time.Millisecond, "s": time.Second,
+}
+
+func (c Case) measure(small bool) (sample, error) {
+	m := &Meter{Small: small}
+	if err := c.Run(m); err != nil {
+		return sample{}, fmt.Errorf("%s: %w", c.Name, err)
+	}
+	if !m.stopped || m.ops <= 0 || m.wall <= 0 {
+		return sample{}, fmt.Errorf("%s: measured nothing", c.Name)
+	}
+	s := sample{cpuUS: float64(m.used.Microseconds()) / m.ops}
+	if c.Lower {
+		unit, ok := timeUnits[c.Unit]
+		if !ok {
+			return sample{}, fmt.Errorf("%s: %q is no unit of time", c.Name, c.Unit)
+		}
+		s.value = float64(m.wall) / float64(unit) / m.ops
+	} else {
+		s.value = m.ops / m.wall.Seconds()
+	}
+	return s, nil
+}
+
+// median returns the sample with the median value; of an even number, the lower
+// of the two in the middle.
+func median(samples []sample) sample {
+	sorted := slices.SortedFunc(slices.Values(samples), func(a, b sample) int {
+		switch {
+		case a.value < b.value:
+			return -1
+		case a.value > b.value:
+			return 1
+		}
+		return 0
+	})
+	return sorted[(len(sorted)-1)/2]
+}
+
+// run measures the benchmark and its limit in alternation and compares them.
+func (b Bench) run(repeats int, small bool) (Result, error) {
+	var own, limit []sample
+	for range repeats {
+		if b.Limit != nil {
+			s, err := b.Limit.measure(small)
+			if err != nil {
+				return Result{}, err
+			}
+			limit = append(limit, s)
+		}
+		s, err := b.measure(small)
+		if err != nil {
+			return Result{}, err
+		}
+		own = append(own, s)
+	}
+	return b.result(own, limit), nil
+}
+
+// slowBy is the factor of CPU time from which on a limit is void.
+const slowBy = 1.25
+
+func (b Bench) result(own, limit []sample) Result {
+	mid := median(own)
+	r := Result{ID: b.ID, Name: b.Name, Value: mid.value, Unit: b.Unit, CPU: mid.cpuUS, Peer: b.Peer, PeerName: b.PeerName}
+	if b.Peer > 0 {
+		r.TimesPeer = b.better(mid.value, b.Peer)
+	}
+	if len(limit) > 0 {
+		bound := median(limit)
+		r.Limit, r.LimitName, r.LimitCPU = bound.value, b.Limit.Name, bound.cpuUS
+		if b.Limit.CPU > 0 && bound.cpuUS > b.Limit.CPU*slowBy {
+			r.Void = fmt.Sprintf("the limit took %.3g CPU-us per operation, %.3g are known", bound.cpuUS, b.Limit.CPU)
+		} else {
+			r.Ratio = b.better(mid.value, bound.value)
+		}
+	}
+	r.Missed = b.missed(r)
+	return r
+}
+
+// better says by which factor a value is better than another.
+func (c Case) better(value, other float64) float64 {
+	if c.Lower {
+		return other / value
+	}
+	return value / other
+}
+
+// missed says which floor was not reached.
+func (b Bench) missed(r Result) string {
+	switch {
+	case b.Floor > 0 && b.better(r.Value, b.Floor) < 1:
+		return fmt.Sprintf("%.3g %s asked for", b.Floor, b.Unit)
+	case b.FloorRatio > 0 && r.Ratio > 0 && r.Ratio < b.FloorRatio:
+		return fmt.Sprintf("%.2g x the limit asked for", b.FloorRatio)
+	}
+	return ""
+}

@@ -1,0 +1,16 @@
+// Package cli tests the binary as a user meets it: arguments in, text and exit
+// code out.
+//
+//	TestMain builds cmd/node once -> testdata/script/*.txtar run it
+//
+// The scripts are those of testscript, with one command more:
+//
+//	exits CODE baton ARGS...    run, and fail unless the exit code is CODE
+//
+// Invariants:
+//
+//	I1 Every subcommand has help with examples.
+//	I2 Bad input ends with code 2, says what and what to do, and leaves nothing behind.
+//	I3 With --json every line of standard output is one JSON object.
+//	I4 The demo's counts are those of tr, sort and uniq -c on the same files.
+package cli

@@ -1,0 +1,128 @@
+package mutants
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/dee2748c/baton/test/layers"
+)
+
+// table are the mutants, each with the rule that it breaks.
+var table = []Mutant{
+	{
+		Name:     "the founding race: a vnode moves from handoff_starting on",
+		Tags:     "mutant_fold_at_starting",
+		Packages: []string{"./test/foundingrace"},
+		Red:      []string{"TestDirect_nextInput", "TestDirect_archive", "TestExplorer"},
+	},
+	{
+		Name: "F11: the owner flips although the seals differ",
+		Edits: []Edit{{
+			"cluster/topology/reports.go", "case *t.Frozen != *t.Sealed:", "case false:",
+		}},
+		Packages: []string{"./cluster/topology"},
+		Red:      []string{"TestApply_transcripts"},
+	},
+	{
+		Name: "F4: a session below the durable fence is admitted",
+		Edits: []Edit{{
+			"handoff/fence.go", "case session < v.MaxSession:", "case false:",
+		}},
+		Packages: []string{"./handoff"},
+		Red:      []string{"TestReceiver_transcripts"},
+	},
+	{
+		Name: "F7: a gap in a transfer is stepped over",
+		Edits: []Edit{{
+			"handoff/receiver.go", "case e.Seq != r.accepted+1:", "case false:",
+		}},
+		Packages: []string{"./handoff"},
+		Red:      []string{"TestReceiver_transcripts"},
+	},
+	{
+		Name: "F10: a restart thaws",
+		Edits: []Edit{{
+			"vnode/lifecycle.go", "case e.Frozen != 0:", "case false:",
+		}},
+		Packages: []string{"./vnode"},
+		Red:      []string{"TestLifecycle_transcripts"},
+	},
+}
+
+// TestMutants_found runs every mutant and expects its tests to fail (I1).
+func TestMutants_found(t *testing.T) {
+	root, err := layers.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range table {
+		t.Run(m.Name, func(t *testing.T) {
+			survivors, err := m.Survivors(root, t.TempDir())
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range survivors {
+				t.Errorf("%s passes", name)
+			}
+		})
+	}
+}
+
+// module makes a small module with one function and its tests.
+func module(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":    "module example.org/m\n\ngo 1.26\n",
+		"m.go":      "package m\n\nfunc Answer() int { return 42 }\n",
+		"m_test.go": "package m\n\nimport \"testing\"\n\nfunc TestAnswer(t *testing.T) {\n\tif Answer() != 42 {\n\t\tt.Fail()\n\t}\n}\n\nfunc TestBlind(t *testing.T) { Answer() }\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// TestSurvivors shows what counts as found and what does not (I1), and that no
+// file is changed (I2).
+func TestSurvivors(t *testing.T) {
+	root := module(t)
+	broken := []Edit{{"m.go", "return 42", "return 41"}}
+	for _, tt := range []struct {
+		name   string
+		mutant Mutant
+		passes string // the test that survives
+		err    string
+	}{
+		{"found", Mutant{Edits: broken, Red: []string{"TestAnswer"}}, "", ""},
+		{"not found", Mutant{Edits: broken, Red: []string{"TestAnswer", "TestBlind"}}, "TestBlind", ""},
+		{"not broken", Mutant{Red: []string{"TestAnswer"}}, "TestAnswer", ""},
+		{"does not build", Mutant{Edits: []Edit{{"m.go", "return 42", "return forty"}}, Red: []string{"TestAnswer"}}, "", "does not build"},
+		{"nothing to edit", Mutant{Edits: []Edit{{"m.go", "return 43", ""}}, Red: []string{"TestAnswer"}}, "", "stands there 0 times"},
+		{"no such test", Mutant{Edits: broken, Red: []string{"TestNone"}}, "", "no test ran"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.mutant.Packages = []string{"."}
+			survivors, err := tt.mutant.Survivors(root, t.TempDir())
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) {
+					t.Fatalf("error is %v, want one that says %q", err, tt.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(survivors, " "); got != tt.passes {
+				t.Errorf("survivors %q, want %q", got, tt.passes)
+			}
+		})
+	}
+	text, err := os.ReadFile(filepath.Join(root, "m.go"))
+	if err != nil || !strings.Contains(string(text), "return 42") {
+		t.Errorf("the file is now %q (%v)", text, err)
+	}
+}

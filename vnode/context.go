@@ -1,0 +1,118 @@
+package vnode
+
+import (
+	"errors"
+
+	"github.com/dee2748c/baton/store"
+)
+
+// Context is what a handler reads and writes through. Writes are collected and
+// become one atomic batch when the handler returns Reply, NoReply or Async;
+// reads see them already. The first error of the store sticks: later reads
+// return nothing, and the command fails with that error whatever the handler
+// decides. A Context is valid until the handler returns.
+type Context struct {
+	partition Partition
+	store     store.Partition
+	version   *uint64
+	batch     store.Batch
+	pending   map[string]int // key to the index of its last op in batch
+	err       error
+	runtime   any
+}
+
+// NewContext returns a context over the partition's store. version is the
+// counter from which writes take their versions. runtime is what package actors
+// hands to its own kinds.
+func NewContext(p Partition, s store.Partition, version *uint64, runtime any) *Context {
+	return &Context{partition: p, store: s, version: version, runtime: runtime}
+}
+
+// Partition says which partition is served, and where.
+func (c *Context) Partition() Partition { return c.partition }
+
+// Runtime returns what the runtime hands to its own kinds, nil for others.
+func (c *Context) Runtime() any { return c.runtime }
+
+// Get returns the value of key, nil if there is none. The slice is immutable.
+func (c *Context) Get(key []byte) []byte {
+	if c.err != nil {
+		return nil
+	}
+	if i, ok := c.pending[string(key)]; ok {
+		return c.batch.Ops()[i].Value
+	}
+	item, err := c.store.Get(key)
+	if err != nil {
+		if !errors.Is(err, store.ErrNotFound) {
+			c.err = err
+		}
+		return nil
+	}
+	return item.Value
+}
+
+// Put sets key to value. Both slices belong to the store from here on and must
+// not be changed.
+func (c *Context) Put(key, value []byte) {
+	*c.version++
+	if value == nil {
+		value = []byte{}
+	}
+	c.note(key)
+	c.batch.Put(key, value, *c.version)
+}
+
+// Delete removes key; a key that does not exist is no error.
+func (c *Context) Delete(key []byte) {
+	c.note(key)
+	c.batch.Delete(key)
+}
+
+func (c *Context) note(key []byte) {
+	if c.pending == nil {
+		c.pending = make(map[string]int, 1)
+	}
+	c.pending[string(key)] = c.batch.Len()
+}
+
+// Scan yields the items with from <= key < to in key order, as they stood
+// before this command. A nil to is the end.
+func (c *Context) Scan(from, to []byte) Items {
+	return func(yield func(key, value []byte) bool) {
+		if c.err != nil {
+			return
+		}
+		snapshot := c.store.Snapshot()
+		defer snapshot.Close()
+		it := snapshot.Scan(from, to)
+		defer it.Close()
+		for it.Next() {
+			item := it.Item()
+			if !yield(item.Key, item.Value) {
+				return
+			}
+		}
+		c.err = it.Err()
+	}
+}
+
+// Len returns the number of items in the partition before this command.
+func (c *Context) Len() uint64 { return c.store.Summary().Items }
+
+// Snapshot returns an immutable cut of the partition as it stood before this
+// command. The caller closes it.
+func (c *Context) Snapshot() store.Snapshot { return c.store.Snapshot() }
+
+// Err returns the first error of the store, if there was one.
+func (c *Context) Err() error { return c.err }
+
+// Batch returns what was written.
+func (c *Context) Batch() *store.Batch { return &c.batch }
+
+// Reset drops what was written and makes the context ready for the next command.
+func (c *Context) Reset() {
+	c.batch.Reset()
+	clear(c.pending)
+	c.err = nil
+}

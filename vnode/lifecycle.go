@@ -1,0 +1,273 @@
+package vnode
+
+import (
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+// DefaultParkLimit is how many commands wait for the end of a freeze before
+// further ones are refused with ErrFrozen.
+const DefaultParkLimit = 1024
+
+// Lifecycle is one vnode's life as a pure machine. Not safe for concurrent use:
+// it belongs to the vnode's actor.
+type Lifecycle struct {
+	self      ring.NodeID
+	life      uint64 // the node's incarnation
+	state     State
+	part      topology.Part
+	version   uint64
+	activate  bool
+	parked    int
+	parkLimit int
+	session   progress
+}
+
+// progress is what has been asked and reported for the transfer in the record.
+// It keeps proposals from being repeated; no decision about serving reads it.
+type progress struct {
+	id       uint64
+	asked    bool // HandoffStarting was called
+	started  bool // the source task was started
+	gone     bool // the source task has ended, no guard is held
+	sealTold bool
+	reported topology.Stage // the last stage this node reported for
+	deleting bool
+	tried    bool // the target answered or is answering PREPARE
+}
+
+// NewLifecycle returns the machine of a vnode on one life of node self, Absent
+// until Recovered and Applied events say otherwise. parkLimit 0 means
+// DefaultParkLimit.
+func NewLifecycle(self ring.NodeID, incarnation uint64, parkLimit int) *Lifecycle {
+	if parkLimit <= 0 {
+		parkLimit = DefaultParkLimit
+	}
+	return &Lifecycle{self: self, life: incarnation, state: Absent{}, parkLimit: parkLimit}
+}
+
+// State returns where the vnode stands.
+func (l *Lifecycle) State() State { return l.state }
+
+// Version returns the version of the newest record applied.
+func (l *Lifecycle) Version() uint64 { return l.version }
+
+// Owner returns who owns the partition by the newest record applied, and at
+// which epoch.
+func (l *Lifecycle) Owner() (ring.NodeID, uint64) { return l.part.Owner, l.part.Epoch }
+
+// Step applies one event and returns what to do, in order.
+func (l *Lifecycle) Step(e Event) []Action {
+	var out []Action
+	switch e := e.(type) {
+	case Recovered:
+		out = l.recovered(e)
+	case Applied:
+		out = l.applied(e)
+	case StartAnswered:
+		out = l.startAnswered(e)
+	case FoldRequested:
+		out = l.foldRequested(e)
+	case FreezeStored:
+		if s, ok := l.state.(Frozen); ok && s.Handoff.Session == e.Session {
+			s.Durable = true
+			l.state = s
+		}
+	case StagingCreated:
+		out = l.stagingCreated(e)
+	case CopySealed:
+		if s, ok := l.state.(Staging); ok && s.Session == e.Session {
+			l.state = Sealed{Session: e.Session, Seal: e.Seal}
+		}
+	case CopyPromoted:
+		if s, ok := l.state.(Activating); ok && s.Session == e.Session {
+			s.Promoted = true
+			l.state = s
+		}
+	case SourceGone:
+		if l.session.id == e.Session {
+			l.session.gone = true
+		}
+	case DataDeleted:
+		out = l.dataDeleted(e)
+	}
+	return l.reconcile(out)
+}
+
+func (l *Lifecycle) recovered(e Recovered) []Action {
+	switch {
+	case e.Frozen != 0:
+		// F10: a restart never thaws; the record decides.
+		l.state = Frozen{Epoch: e.Epoch, Handoff: Handoff{Session: e.Frozen}, Durable: true}
+		return []Action{Open{}}
+	case e.Staged != 0 && e.Seal != nil:
+		l.state = Sealed{Session: e.Staged, Seal: *e.Seal}
+	case e.Staged != 0:
+		return []Action{DropStaging{Session: e.Staged}}
+	case e.Tombstone:
+		l.state = Tombstone{Epoch: e.Epoch}
+	}
+	return nil
+}
+
+func (l *Lifecycle) applied(e Applied) []Action {
+	if e.Version < l.version {
+		return nil
+	}
+	l.version, l.part, l.activate = e.Version, e.Part, e.Activate
+	var id uint64
+	if e.Part.Transfer != nil {
+		id = e.Part.Transfer.Session
+	}
+	var out []Action
+	if id != l.session.id {
+		if l.session.started && !l.session.gone {
+			out = append(out, StopSource{Session: l.session.id, Reason: "session closed"})
+		}
+		l.session = progress{id: id}
+	}
+	if l.parked > 0 && l.settled() {
+		out = append(out, l.replay())
+	}
+	return out
+}
+
+// settled reports whether commands parked here wait for nothing but a newer record.
+func (l *Lifecycle) settled() bool {
+	switch l.state.(type) {
+	case Frozen, Activating:
+		return false
+	}
+	return true
+}
+
+func (l *Lifecycle) replay() Action {
+	l.parked = 0
+	return ReplayParked{}
+}
+
+func (l *Lifecycle) startAnswered(e StartAnswered) []Action {
+	t := l.part.Transfer
+	if t == nil || t.Session != e.Session || t.Stage != topology.StagePrepare {
+		return nil
+	}
+	if e.Err != nil {
+		return []Action{Propose{Op: topology.Refuse{Report: l.reportOn(t.Session), Reason: reason(e.Err)}}}
+	}
+	out := []Action{Propose{Op: topology.SourceReady{Report: l.reportOn(t.Session)}}}
+	if foldAtStarting {
+		if s, ok := l.state.(Owner); ok {
+			h := l.handoff()
+			l.state = Folding{Epoch: s.Epoch, Handoff: h}
+			out = append(out, BeginFold{Handoff: h})
+		}
+	}
+	return out
+}
+
+// foldRequested is the second step: the only way into Folding.
+func (l *Lifecycle) foldRequested(e FoldRequested) []Action {
+	t := l.part.Transfer
+	s, owner := l.state.(Owner)
+	if !owner || t == nil || t.Session != e.Session || t.Source != l.self {
+		return nil
+	}
+	if t.Stage != topology.StageFold && t.Stage != topology.StageSeal {
+		return nil
+	}
+	h := l.handoff()
+	l.state = Folding{Epoch: s.Epoch, Handoff: h}
+	return []Action{BeginFold{Handoff: h}}
+}
+
+func (l *Lifecycle) reportOn(session uint64) topology.Report {
+	return topology.Report{Session: session, Node: l.self, Incarnation: l.life}
+}
+
+// reason returns the error's text in the length that the record takes.
+func reason(err error) topology.Reason {
+	text := err.Error()
+	return topology.Reason(text[:min(len(text), topology.MaxReason)])
+}
+
+func (l *Lifecycle) handoff() Handoff {
+	t := l.part.Transfer
+	return Handoff{Type: t.Type, Session: t.Session, Target: t.Target}
+}
+
+func (l *Lifecycle) stagingCreated(e StagingCreated) []Action {
+	s, ok := l.state.(Staging)
+	if !ok || s.Session != e.Session {
+		return nil
+	}
+	if e.Err != nil {
+		l.state = Absent{}
+		return []Action{Propose{Op: topology.Refuse{Report: l.reportOn(e.Session), Reason: reason(e.Err)}}}
+	}
+	s.Created = true
+	l.state = s
+	return nil
+}
+
+func (l *Lifecycle) dataDeleted(e DataDeleted) []Action {
+	s, ok := l.state.(Forwarder)
+	if !ok || s.Handoff.Session != e.Session {
+		return nil
+	}
+	l.state, l.session.tried = Tombstone{Epoch: l.part.Epoch}, true
+	if t := l.part.Transfer; t != nil && t.Session == e.Session && t.Stage == topology.StageClean {
+		return []Action{Propose{Op: topology.SourceCleaned{Report: l.reportOn(e.Session)}}}
+	}
+	return nil
+}
+
+// Verdict says how one command is served.
+type Verdict uint8
+
+// Verdicts of Admit.
+const (
+	Serve        Verdict = iota + 1 // HandleCommand
+	ServeMoving                     // HandleHandoffCommand, changes follow the data
+	Park                            // wait for the record; replayed or forwarded later
+	ForwardNow                      // send to the owner with one more hop
+	WrongOwner                      // answer who owns the partition
+	StaleRing                       // a forwarded command found no owner (F14)
+	RefuseFrozen                    // too many are parked
+)
+
+// Admit decides how a command is served that was sent by the ring of
+// ringVersion and has been forwarded hop times. Park counts the command as
+// parked.
+func (l *Lifecycle) Admit(ringVersion uint64, hop uint8) Verdict {
+	switch l.state.(type) {
+	case Owner:
+		return Serve
+	case Folding:
+		return ServeMoving
+	case Frozen, Activating:
+		return l.Defer()
+	}
+	if ringVersion > l.version || l.part.Owner == l.self {
+		// The sender knows more than this node does: wait for the record
+		// instead of guessing (F5). Or the flip gave us what this process has
+		// lost: only the record can help.
+		return l.Defer()
+	}
+	if hop > 0 {
+		return StaleRing
+	}
+	if _, ok := l.state.(Forwarder); ok {
+		return ForwardNow
+	}
+	return WrongOwner
+}
+
+// Defer counts one more command that waits for the end of the session, or
+// refuses it.
+func (l *Lifecycle) Defer() Verdict {
+	if l.parked >= l.parkLimit {
+		return RefuseFrozen
+	}
+	l.parked++
+	return Park
+}
