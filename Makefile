@@ -59,18 +59,18 @@ smoke: build ## a small demo on both engines
 	$(BIN) demo --input test --seed 1
 	$(BIN) demo --input test --seed 1 --engine pebble --json
 
-ci: ## what CI runs: check, race, mutants, fuzz, smoke, test (under 30 minutes, warm)
+ci: ## what CI runs: check, race, mutants, smoke, test with all fuzz corpora (under 30 minutes, warm)
 	$(MAKE) check
 	$(MAKE) race
 	$(MAKE) mutants
-	$(MAKE) fuzz
 	$(MAKE) smoke
 	$(MAKE) test
 
 bench: ## the benchmarks, each beside its limit; `make bench B=B6` runs one
 	$(GO) run ./test/bench -only '$(B)' -out bench/results.jsonl
 
-soak: build ## the demo SEEDS (20) times with different seeds, on both engines
+soak: build ## fuzzers for a minute each, and the demo SEEDS (20) times with different seeds on both engines
+	$(MAKE) fuzz FUZZTIME=60s
 	@for seed in $$(seq 1 $(SEEDS)); do for engine in memory pebble; do \
 		echo "seed $$seed, engine $$engine"; \
 		$(BIN) demo --seed $$seed --engine $$engine --json | tail -n 1 || exit 1; \

@@ -101,11 +101,7 @@ func (q *Queues) enqueue(e *Enqueue) {
 		return
 	}
 	f.exported = q.moving && f.worker == nil
-	w := f.seen[e.Stream]
-	if w == nil {
-		w = new(window)
-		f.seen[e.Stream] = w
-	}
+	w := f.window(e.Stream)
 	switch {
 	case e.Seq <= w.acked:
 		q.ack(f, e, w.acked)
@@ -126,6 +122,16 @@ func (q *Queues) enqueue(e *Enqueue) {
 		f.heldBytes += e.Batch.Size()
 		q.trace(f, TraceFull, e.Batch.Len())
 	}
+}
+
+// window returns how far a stream has come, a new one if it is not known yet.
+func (f *fitting) window(s Stream) *window {
+	w := f.seen[s]
+	if w == nil {
+		w = new(window)
+		f.seen[s] = w
+	}
+	return w
 }
 
 // readdress notes where a held batch's sender is now.

@@ -152,6 +152,9 @@ func (q *Queues) adoptFitting(k Key, in *imports) {
 	held := inOrder(in.held)
 	for _, e := range held {
 		f.heldBytes += e.Batch.Size()
+		// What is held was accepted, whatever the head says.
+		w := f.window(e.Stream)
+		w.accepted = max(w.accepted, e.Seq)
 	}
 	f.held = append(held, f.held...)
 	if f.done != nil && (len(f.queue) > 0 || len(f.archives) > 0 || f.worker != nil) {
