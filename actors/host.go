@@ -91,6 +91,7 @@ type Host struct {
 	pipes    *pipes
 	busy     busy
 	incoming incoming
+	progress progresses
 
 	foldsMu sync.Mutex
 	folds   map[foldKey]*foldSource

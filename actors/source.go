@@ -136,6 +136,11 @@ func (s *sourceTask) stream(attempt int) handoff.Fail {
 		machine: handoff.NewSender(handoff.SenderOptions{Attempt: attempt, Frozen: s.frozen}),
 	}
 	defer st.close()
+	s.host.progress.begin(Progress{
+		Session: s.transfer.Session, Kind: s.id.Kind, Partition: s.id.Partition,
+		Source: s.transfer.Source, Target: s.transfer.Target, Outgoing: true, Attempt: attempt,
+	})
+	defer s.host.progress.end(s.transfer.Session, true)
 	received := make(chan struct{})
 	defer func() { cancel(); <-received }()
 	stream, err := s.open(ctx)
@@ -237,9 +242,20 @@ func (st *sourceStream) drive(e handoff.SenderEvent) {
 	for len(st.queue) > 0 && !st.over {
 		e := st.queue[0]
 		st.queue = st.queue[1:]
+		st.count(e)
 		for _, action := range st.machine.Step(e) {
 			st.do(action)
 		}
+	}
+}
+
+// count notes what was read and goes to the target next.
+func (st *sourceStream) count(e handoff.SenderEvent) {
+	switch e := e.(type) {
+	case handoff.BulkRead:
+		st.host.progress.change(st.transfer.Session, true, moved(e.Items, len(e.Payload)))
+	case handoff.DirtyRead:
+		st.host.progress.change(st.transfer.Session, true, moved(e.Items, len(e.Payload)))
 	}
 }
 
@@ -304,6 +320,10 @@ func (st *sourceStream) requestFold() {
 			return
 		}
 		if reply.snapshot != nil {
+			total := reply.snapshot.Summary()
+			st.host.progress.change(st.transfer.Session, true, func(p *Progress) {
+				p.TotalItems, p.TotalBytes = total.Items, total.Bytes
+			})
 			it := reply.snapshot.Scan(nil, nil)
 			st.closers = append(st.closers, it.Close, reply.snapshot.Close)
 			st.bulk = handoff.NewBulkReader(it, reply.encode)

@@ -129,6 +129,11 @@ func (h *Host) HandleStream(s Stream) error {
 		return err
 	}
 	defer h.incoming.leave(t, f.Seq)
+	h.progress.begin(Progress{
+		Session: f.Session, Kind: id.Kind, Partition: id.Partition,
+		Source: ring.NodeID(f.From), Target: h.opts.Self.Node, Attempt: int(f.Seq),
+	})
+	defer h.progress.end(f.Session, false)
 	h.own(t.receive)
 	t.drive(handoff.Hello{Session: f.Session, Source: ring.NodeID(f.From), Codec: hello.Codec, View: t.view()})
 	for !t.over {
@@ -286,6 +291,7 @@ func (t *targetStream) apply(x handoff.Apply) error {
 	if err := t.part.Write(&t.batch); err != nil {
 		return err
 	}
+	t.host.progress.change(t.session, false, moved(x.Items.Len(), x.Items.Size()))
 	t.answer(handoff.Applied{Seq: x.Seq})
 	return nil
 }

@@ -70,6 +70,9 @@ func ParseItems(payload []byte) (Items, error) {
 // Len returns the number of items.
 func (it Items) Len() int { return it.count }
 
+// Size returns the size of the items as they travel, in bytes.
+func (it Items) Size() int { return len(it.body) }
+
 // All returns the items in order. Keys and values alias the payload and stay
 // valid as long as it is not written to, which it never is.
 func (it Items) All() iter.Seq[store.Op] {
