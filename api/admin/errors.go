@@ -1,0 +1,143 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/dee2748c/baton/cluster"
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+// Errors of the admin API itself.
+var (
+	// ErrRequest is returned for a request that cannot be right on any cluster.
+	ErrRequest = errors.New("bad request")
+	// ErrNotFound is returned for a path that the API does not have.
+	ErrNotFound = errors.New("no such endpoint")
+	// ErrMethod is returned for a method that the path does not take.
+	ErrMethod = errors.New("method not allowed")
+	// ErrMediaType is returned for a change whose body is not declared as JSON.
+	ErrMediaType = errors.New("unsupported media type")
+	// ErrTooLarge is returned for a body beyond the limit.
+	ErrTooLarge = errors.New("request body too large")
+	// ErrReadOnly is returned for a change on an address that serves reads only,
+	// or one that a web page sent.
+	ErrReadOnly = errors.New("changes are not accepted here")
+	// ErrUnjoined is returned when the node has no cluster yet.
+	ErrUnjoined = errors.New("node has not joined a cluster")
+	// ErrJoined is returned by a join of a node that has a cluster.
+	ErrJoined = errors.New("node already is in a cluster")
+	// ErrNoRestore is returned when the store has not lost its record.
+	ErrNoRestore = errors.New("record is not lost")
+	// ErrTimeout is returned when the node's deadline for one request passed: a
+	// change may have happened.
+	ErrTimeout = errors.New("request timed out")
+	// ErrInternal is returned for what has no code of its own.
+	ErrInternal = errors.New("internal error")
+	// ErrUnreachable is returned by a Client when nothing answers.
+	ErrUnreachable = errors.New("admin address unreachable")
+)
+
+// Error is an error as the API writes it, and as a Client returns it: errors.Is
+// matches the sentinel of its code on both sides.
+type Error struct {
+	// Code is stable and in snake case.
+	Code string `json:"code"`
+	// Operation and Operand name what was asked.
+	Operation string `json:"operation"`
+	Operand   string `json:"operand,omitempty"`
+	// Message says what is wrong, Remedy what to do.
+	Message string `json:"message"`
+	Remedy  string `json:"remedy,omitempty"`
+
+	status int
+}
+
+// Error returns operation, operand, message and remedy in one line.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Operation)
+	if e.Operand != "" {
+		b.WriteString(" " + e.Operand)
+	}
+	b.WriteString(": " + e.Message)
+	if e.Remedy != "" {
+		b.WriteString(": " + e.Remedy)
+	}
+	return b.String()
+}
+
+// Unwrap returns the sentinel of the code.
+func (e *Error) Unwrap() error {
+	for _, k := range known {
+		if k.code == e.Code {
+			return k.err
+		}
+	}
+	return ErrInternal
+}
+
+// Status returns the HTTP status: 4xx except 409 for a request that has to be
+// changed, 409 for a refusal by the cluster's state, 5xx for what was not done
+// or may have been.
+func (e *Error) Status() int { return e.status }
+
+// known gives every error that may reach a client its code and status. The
+// first match counts.
+var known = []struct {
+	err    error
+	code   string
+	status int
+	remedy string
+}{
+	{ErrRequest, "bad_request", http.StatusBadRequest, ""},
+	{ErrNotFound, "not_found", http.StatusNotFound, "the endpoints are listed at /v1"},
+	{ErrMethod, "method_not_allowed", http.StatusMethodNotAllowed, ""},
+	{ErrMediaType, "unsupported_media_type", http.StatusUnsupportedMediaType, "send Content-Type: application/json"},
+	{ErrTooLarge, "too_large", http.StatusRequestEntityTooLarge, ""},
+	{ErrReadOnly, "read_only", http.StatusForbidden, "send changes to the node's admin address"},
+	{ErrUnjoined, "unjoined", http.StatusConflict, "join it first: baton cluster join ADDR"},
+	{ErrJoined, "already_joined", http.StatusConflict, "a node has one cluster: start it with an empty data directory to join another"},
+	{ErrNoRestore, "no_restore", http.StatusConflict, "nothing has to be restored"},
+
+	{topology.ErrInvalid, "invalid", http.StatusBadRequest, ""},
+	{topology.ErrUnknownKind, "unknown_kind", http.StatusBadRequest, ""},
+	{topology.ErrUnknownPartition, "unknown_partition", http.StatusBadRequest, ""},
+	{topology.ErrForgotten, "forgotten", http.StatusServiceUnavailable, "look at the status whether it was done"},
+	{topology.ErrStaleTerm, "stale_term", http.StatusConflict, "try again"},
+	{topology.ErrNoCluster, "no_cluster", http.StatusConflict, ""},
+	{topology.ErrClusterExists, "cluster_exists", http.StatusConflict, ""},
+	{topology.ErrClusterMismatch, "cluster_mismatch", http.StatusConflict, ""},
+	{topology.ErrRingSize, "ring_size", http.StatusConflict, ""},
+	{topology.ErrMissingKind, "missing_kind", http.StatusConflict, ""},
+	{topology.ErrNotMember, "not_member", http.StatusConflict, ""},
+	{topology.ErrNameTaken, "name_taken", http.StatusConflict, ""},
+	{topology.ErrMemberStatus, "member_status", http.StatusConflict, ""},
+	{topology.ErrStillOwns, "still_owns", http.StatusConflict, ""},
+	{topology.ErrLastMember, "last_member", http.StatusConflict, ""},
+	{topology.ErrNothingPlanned, "nothing_planned", http.StatusConflict, "make a plan first: baton cluster plan"},
+	{topology.ErrPlanChanged, "plan_changed", http.StatusConflict, ""},
+	{topology.ErrTransferInProgress, "transfer_in_progress", http.StatusConflict, ""},
+	{topology.ErrNoTransfer, "no_transfer", http.StatusConflict, ""},
+	{topology.ErrNotOwner, "not_owner", http.StatusConflict, ""},
+	{topology.ErrNotParticipant, "not_participant", http.StatusConflict, ""},
+	{topology.ErrStale, "stale", http.StatusConflict, ""},
+	{topology.ErrStage, "stage", http.StatusConflict, ""},
+	{topology.ErrTooLate, "too_late", http.StatusConflict, ""},
+	{topology.ErrDamaged, "damaged", http.StatusBadRequest, "give a file that baton cluster backup wrote"},
+	{topology.ErrFormat, "format", http.StatusBadRequest, "read it with the version that wrote it, or a newer one"},
+	{ring.ErrOptions, "claim", http.StatusConflict, ""},
+
+	{cluster.ErrUnknown, "unknown_outcome", http.StatusGatewayTimeout, "it may have been done: look at the status, then repeat it"},
+	{cluster.ErrUnavailable, "unavailable", http.StatusServiceUnavailable, "nothing was changed: a majority of the voters, or the Consul server, must be reachable"},
+	{cluster.ErrClosed, "closed", http.StatusServiceUnavailable, "the node is stopping: ask another one"},
+	{cluster.ErrBatch, "too_many_commands", http.StatusBadRequest, ""},
+	{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout, "a change may have been done: look at the status, then repeat it"},
+	{context.Canceled, "canceled", http.StatusServiceUnavailable, ""},
+	{ErrTimeout, "timeout", http.StatusGatewayTimeout, ""},
+	{ErrInternal, "internal", http.StatusInternalServerError, ""},
+	{ErrUnreachable, "unreachable", http.StatusServiceUnavailable, ""},
+}
