@@ -12,9 +12,9 @@ import (
 	"github.com/dee2748c/baton/store"
 )
 
-// Progress is how far one side of a transfer has come. Counts start anew with
+// TransferProgress is how far one side of a transfer has come. Counts start anew with
 // each stream of the session.
-type Progress struct {
+type TransferProgress struct {
 	Session   uint64
 	Kind      topology.Kind
 	Partition ring.Partition
@@ -43,7 +43,7 @@ type Size struct {
 // progresses are the transfers that this node sends or receives now.
 type progresses struct {
 	mu  sync.Mutex
-	all map[progressKey]*Progress
+	all map[progressKey]*TransferProgress
 }
 
 type progressKey struct {
@@ -52,19 +52,19 @@ type progressKey struct {
 }
 
 // begin starts the count of one stream.
-func (p *progresses) begin(x Progress) {
+func (p *progresses) begin(x TransferProgress) {
 	x.Started = time.Now()
 	x.Updated = x.Started
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.all == nil {
-		p.all = make(map[progressKey]*Progress)
+		p.all = make(map[progressKey]*TransferProgress)
 	}
 	p.all[progressKey{x.Session, x.Outgoing}] = &x
 }
 
 // change updates a count that was begun.
-func (p *progresses) change(session uint64, outgoing bool, f func(*Progress)) {
+func (p *progresses) change(session uint64, outgoing bool, f func(*TransferProgress)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if x := p.all[progressKey{session, outgoing}]; x != nil {
@@ -80,18 +80,18 @@ func (p *progresses) end(session uint64, outgoing bool) {
 }
 
 // moved counts a batch.
-func moved(items, bytes int) func(*Progress) {
-	return func(p *Progress) {
+func moved(items, bytes int) func(*TransferProgress) {
+	return func(p *TransferProgress) {
 		p.Items += uint64(items)
 		p.Bytes += uint64(bytes)
 	}
 }
 
-// Progress returns how far the transfers at this node are, in session order.
-func (h *Host) Progress() []Progress {
+// Transfers returns how far the transfers at this node are, in session order.
+func (h *Host) Transfers() []TransferProgress {
 	h.progress.mu.Lock()
 	defer h.progress.mu.Unlock()
-	out := make([]Progress, 0, len(h.progress.all))
+	out := make([]TransferProgress, 0, len(h.progress.all))
 	for _, p := range h.progress.all {
 		out = append(out, *p)
 	}

@@ -7,20 +7,20 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 )
 
-// TestHost_Progress: both sides of a session are counted apart, a new stream
+// TestHost_Transfers: both sides of a session are counted apart, a new stream
 // starts anew, and what has ended is gone.
-func TestHost_Progress(t *testing.T) {
+func TestHost_Transfers(t *testing.T) {
 	h := new(Host)
-	h.progress.begin(Progress{Session: 7, Outgoing: true, Attempt: 1})
-	h.progress.begin(Progress{Session: 7, Attempt: 1})
+	h.progress.begin(TransferProgress{Session: 7, Outgoing: true, Attempt: 1})
+	h.progress.begin(TransferProgress{Session: 7, Attempt: 1})
 	h.progress.change(7, true, moved(3, 300))
-	h.progress.begin(Progress{Session: 7, Attempt: 2})
+	h.progress.begin(TransferProgress{Session: 7, Attempt: 2})
 	h.progress.change(7, false, moved(1, 100))
 	h.progress.change(7, false, moved(1, 100))
 	h.progress.change(8, false, moved(1, 100))
 	h.progress.end(7, true)
-	want := []Progress{{Session: 7, Attempt: 2, Items: 2, Bytes: 200}}
-	if diff := cmp.Diff(want, h.Progress(), cmpopts.IgnoreFields(Progress{}, "Started", "Updated")); diff != "" {
+	want := []TransferProgress{{Session: 7, Attempt: 2, Items: 2, Bytes: 200}}
+	if diff := cmp.Diff(want, h.Transfers(), cmpopts.IgnoreFields(TransferProgress{}, "Started", "Updated")); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -136,7 +136,7 @@ func (s *sourceTask) stream(attempt int) handoff.Fail {
 		machine: handoff.NewSender(handoff.SenderOptions{Attempt: attempt, Frozen: s.frozen}),
 	}
 	defer st.close()
-	s.host.progress.begin(Progress{
+	s.host.progress.begin(TransferProgress{
 		Session: s.transfer.Session, Kind: s.id.Kind, Partition: s.id.Partition,
 		Source: s.transfer.Source, Target: s.transfer.Target, Outgoing: true, Attempt: attempt,
 	})
@@ -321,7 +321,7 @@ func (st *sourceStream) requestFold() {
 		}
 		if reply.snapshot != nil {
 			total := reply.snapshot.Summary()
-			st.host.progress.change(st.transfer.Session, true, func(p *Progress) {
+			st.host.progress.change(st.transfer.Session, true, func(p *TransferProgress) {
 				p.TotalItems, p.TotalBytes = total.Items, total.Bytes
 			})
 			it := reply.snapshot.Scan(nil, nil)

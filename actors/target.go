@@ -129,7 +129,7 @@ func (h *Host) HandleStream(s Stream) error {
 		return err
 	}
 	defer h.incoming.leave(t, f.Seq)
-	h.progress.begin(Progress{
+	h.progress.begin(TransferProgress{
 		Session: f.Session, Kind: id.Kind, Partition: id.Partition,
 		Source: ring.NodeID(f.From), Target: h.opts.Self.Node, Attempt: int(f.Seq),
 	})
