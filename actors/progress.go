@@ -95,7 +95,7 @@ func (h *Host) Transfers() []TransferProgress {
 	for _, p := range h.progress.all {
 		out = append(out, *p)
 	}
-	slices.SortFunc(out, func(a, b Progress) int { return cmp.Compare(a.Session, b.Session) })
+	slices.SortFunc(out, func(a, b TransferProgress) int { return cmp.Compare(a.Session, b.Session) })
 	return out
 }
 
