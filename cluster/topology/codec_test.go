@@ -205,10 +205,9 @@ func history(t testing.TB) topology.State {
 	do(topology.StagePlan{Ring: substituted, BasedOn: s.Membership()})
 	do(topology.CommitPlan{PlanVersion: s.Version()})
 	do(topology.BeginTerm{Node: "b"})
-	move(0, "d", 1)
+	move(0, "d", 6)
 	move(2, "d", 4)
-	move(6, "d", 6)
-	src, dst := move(7, "d", 4)
+	src, dst := move(6, "d", 3)
 	do(topology.Refuse{Report: dst, Reason: topology.ReasonBusy})
 	do(topology.SourceReleased{Report: src})
 	do(topology.Join{Node: "e", Nonce: 1, Kinds: lawKinds})
@@ -298,7 +297,7 @@ func TestHistory_complete(t *testing.T) {
 	b, _ := s.Member("b")
 	d, _ := s.Member("d")
 	x := s.Part("kv", 0)
-	if s.Plan() == nil || len(s.Plan().Changes) != 3 || b.Share == nil || d.Limit == nil || x.Reassigned == nil || len(s.Transfers()) != 3 || s.Part("kv", 7).Attempts != 1 {
+	if s.Plan() == nil || len(s.Plan().Changes) != 3 || b.Share == nil || d.Limit == nil || x.Reassigned == nil || len(s.Transfers()) != 2 || s.Part("kv", 6).Attempts != 1 {
 		t.Errorf("plan %+v, b %+v, d %+v, kv/0 %+v, %d transfers", s.Plan(), b, d, x, len(s.Transfers()))
 	}
 }
