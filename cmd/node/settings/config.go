@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dee2748c/baton/api/admin"
 )
 
 // Config is what `baton start` is told. Load fills it; its zero value is not of
@@ -125,13 +127,6 @@ func (c *Config) Bind(f Flags) {
 	c.entries = append(c.entries, entry{key: "shutdown-timeout", value: &c.ShutdownTimeout})
 }
 
-// Setting is one setting with its value, masked if it is a secret.
-type Setting struct {
-	Key    string `json:"key"`
-	Value  string `json:"value"`
-	Source string `json:"source"`
-}
-
 // Sources of a value.
 const (
 	FromFlag        = "flag"
@@ -141,12 +136,12 @@ const (
 )
 
 // Settings returns the settings in the order of their declaration: all of them,
-// or those that somebody set.
-func (c *Config) Settings(all bool) []Setting {
-	var out []Setting
+// or those that somebody set. Secrets are masked.
+func (c *Config) Settings(all bool) []admin.Setting {
+	out := []admin.Setting{}
 	for _, e := range c.entries {
 		if all || e.source != FromDefault {
-			out = append(out, Setting{e.key, e.text(), e.source})
+			out = append(out, admin.Setting{Name: e.key, Value: e.text(), Source: e.source})
 		}
 	}
 	return out

@@ -187,17 +187,20 @@ func flows(b *strings.Builder, p admin.Plan) {
 	fmt.Fprintf(b, "\nTransfers resulting from these changes: %d\n", p.Count)
 	for _, f := range p.Transfers {
 		size := Bytes(f.Bytes)
-		if f.Unknown > 0 {
+		switch {
+		case f.Unknown > 0 && f.Bytes == 0:
+			size = "size not known"
+		case f.Unknown > 0:
 			size = "at least " + size
 		}
 		fmt.Fprintf(b, "  %s from %s to %s, %s\n", count(f.Count, "transfer"), f.From, f.To, size)
 	}
-	if p.Count > 0 {
+	if p.Bytes > 0 {
 		how := "assumed"
 		if p.Estimate.Measured {
 			how = "measured"
 		}
-		fmt.Fprintf(b, "  %s in all, about %s at %s/s per node (%s)\n", Bytes(p.Bytes), duration(p.Estimate.Seconds), Bytes(uint64(p.Estimate.Rate)), how)
+		fmt.Fprintf(b, "  %s in all, %s at %s/s per node (%s)\n", Bytes(p.Bytes), duration(p.Estimate.Seconds), Bytes(uint64(p.Estimate.Rate)), how)
 	}
 }
 

@@ -2,6 +2,7 @@ package show
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/dee2748c/baton/api/admin"
@@ -26,10 +27,11 @@ func RingStatus(s admin.Status, r admin.Ring, ready admin.RingReady) string {
 	stale(&b, r.Record)
 	title(&b, "Coordinator")
 	up := "up"
-	for _, n := range r.Unreachable {
-		if n == s.Coordinator {
-			up = "down"
-		}
+	switch {
+	case s.Coordinator == "":
+		up = "--"
+	case slices.Contains(r.Unreachable, s.Coordinator):
+		up = "unreachable"
 	}
 	fmt.Fprintf(&b, "Coordinator:  %s\nStatus:       %s\nRing Ready:   %t\n", dash(string(s.Coordinator)), up, ready.Ready)
 	for _, reason := range ready.Reasons {

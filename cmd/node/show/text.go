@@ -68,9 +68,9 @@ func duration(seconds float64) string {
 	case d < time.Second:
 		return "less than a second"
 	case d < time.Minute:
-		return fmt.Sprintf("%.0f s", seconds)
+		return fmt.Sprintf("about %.0f s", seconds)
 	}
-	return d.Round(time.Second).String()
+	return "about " + d.Round(time.Second).String()
 }
 
 // count is a number with its noun.
