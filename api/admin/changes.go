@@ -194,11 +194,8 @@ type JoinRequest struct {
 func (r JoinRequest) operand() string { return strings.Join(r.Addrs, ",") }
 
 func join(ctx context.Context, h *handler, r JoinRequest) (any, error) {
-	switch {
-	case len(r.Addrs) == 0:
+	if len(r.Addrs) == 0 {
 		return nil, refuse(ErrRequest, "no addresses: name the cluster address of a member")
-	case !h.Node.Cluster().IsZero():
-		return nil, refuse(ErrJoined, "it is %s: start it with an empty data directory to join another", h.Node.Cluster())
 	}
 	if err := h.Node.Join(ctx, r.Addrs); err != nil {
 		return nil, err

@@ -161,6 +161,10 @@ func toError(operation, operand string, err error) *Error {
 	return e
 }
 
+// StatusOf returns the HTTP status that an error has on the wire: how much of it
+// is the caller's, the cluster's or the node's; see Error.Status.
+func StatusOf(err error) int { return toError("", "", err).status }
+
 // split divides a message that ends with "<sentinel>: <fact>: <remedy>", as
 // refusals do; the fact may be missing. A remedy of its own wins over the
 // table's. What stands before the refusal of a record repeats the operation.

@@ -46,8 +46,9 @@ type Node interface {
 	// *topology.Error.
 	Commit(ctx context.Context, version uint64) error
 	// Join asks the cluster that the addresses belong to for admission, and
-	// returns when it has decided. The error matches ErrJoined when the node has
-	// a cluster already, or a refusal of the join.
+	// returns when it has decided. The error is the refusal. For a node that has
+	// a cluster already it matches topology.ErrClusterMismatch and names both
+	// ids when the addresses belong to another, else ErrJoined.
 	Join(ctx context.Context, addrs []string) error
 	// Restore gives a store that lost its record a whole one. The error matches
 	// ErrNoRestore when the store cannot lose it, or has not.

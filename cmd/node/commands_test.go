@@ -27,8 +27,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// serve lets commands of the test talk to a node.
-func serve(t *testing.T, n *admintest.Node) {
+// host lets commands of the test talk to a node.
+func host(t *testing.T, n *admintest.Node) {
 	t.Helper()
 	s := httptest.NewServer(admin.NewHandler(admin.Options{Node: n, Changes: true, ReadWait: time.Minute}))
 	t.Cleanup(s.Close)
@@ -50,7 +50,7 @@ func TestCommands(t *testing.T) {
 		if strings.Contains(path, "unjoined") {
 			n = admintest.Unjoined(t, "n1")
 		}
-		serve(t, n)
+		host(t, n)
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
 			case "join":
@@ -144,7 +144,7 @@ func TestCommands_suggest(t *testing.T) {
 func TestCommands_json(t *testing.T) {
 	n := admintest.New(t, "n1")
 	n.Add("n2")
-	serve(t, n)
+	host(t, n)
 	file := filepath.Join(t.TempDir(), "record")
 	for _, line := range []string{
 		"cluster status", "cluster members", "cluster ring", "cluster plan", "cluster plan --staged", "cluster commit", "cluster weight n1 2",
@@ -183,7 +183,7 @@ func TestCommands_unreachable(t *testing.T) {
 
 func TestCommands_restore(t *testing.T) {
 	n := admintest.New(t, "n1")
-	serve(t, n)
+	host(t, n)
 	file := filepath.Join(t.TempDir(), "record")
 	if got := typed("cluster", "restore"); !strings.HasSuffix(got, "exit 4\n") {
 		t.Errorf("restore of a record that is not lost: %s", got)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/api/admin"
-	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/cmd/node/demo"
 	"github.com/dee2748c/baton/cmd/node/settings"
 )
@@ -43,29 +42,23 @@ func (e *usageError) Error() string { return e.text }
 // negative errors say that the command worked and the answer is no.
 var negative = []error{demo.ErrInexact, errNotReady}
 
-// refused errors say that the cluster is not in a state in which it could be
-// done.
-var refused = []error{
-	topology.ErrClusterExists, topology.ErrClusterMismatch, topology.ErrNameTaken, topology.ErrMemberStatus,
-	topology.ErrStillOwns, topology.ErrLastMember, topology.ErrNothingPlanned, topology.ErrPlanChanged,
-	topology.ErrTransferInProgress, topology.ErrTooLate,
-}
-
 // exitCode is the one place where an error becomes an exit code. What is not
 // known here may have happened or not: unavailable or unknown.
 func exitCode(err error) int {
-	var began *ranError
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitDone
+	}
+	var began *ranError
+	status := admin.StatusOf(err)
+	switch {
 	case !errors.As(err, &began), badInput(err):
 		return exitUsage
-	case answered(err) != 0:
-		return answered(err)
 	case isOne(err, negative):
 		return exitNegative
-	case isOne(err, refused):
+	case status == http.StatusConflict:
 		return exitRefused
+	case status < http.StatusInternalServerError:
+		return exitUsage
 	}
 	return exitUnavailable
 }
@@ -78,21 +71,6 @@ func badInput(err error) bool {
 	var setting *settings.Error
 	var usage *usageError
 	return errors.As(err, &usage) || errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &input) || errors.As(err, &setting)
-}
-
-// answered is the exit code of an answer of the admin API, or 0 for any other
-// error.
-func answered(err error) int {
-	e, ok := errors.AsType[*admin.Error](err)
-	switch {
-	case !ok:
-		return 0
-	case e.Status() == http.StatusConflict:
-		return exitRefused
-	case e.Status() < http.StatusInternalServerError:
-		return exitUsage
-	}
-	return exitUnavailable
 }
 
 func isOne(err error, targets []error) bool {

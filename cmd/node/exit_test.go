@@ -11,8 +11,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/api/admin"
+	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/cmd/node/demo"
+	"github.com/dee2748c/baton/cmd/node/settings"
 )
 
 func TestExitCode(t *testing.T) {
@@ -28,6 +31,13 @@ func TestExitCode(t *testing.T) {
 		{"a bad option of a node", ran(fmt.Errorf("start: %w", &baton.OptionError{})), exitUsage},
 		{"inexact", ran(fmt.Errorf("3 words: %w", demo.ErrInexact)), exitNegative},
 		{"refused", ran(fmt.Errorf("commit: %w", topology.ErrPlanChanged)), exitRefused},
+		{"a bad setting", &settings.Error{}, exitUsage},
+		{"not ready", ran(errNotReady), exitNegative},
+		{"a removed node", ran(fmt.Errorf("start node: %w", topology.ErrNotMember)), exitRefused},
+		{"a command that can't be", ran(topology.ErrInvalid), exitUsage},
+		{"no majority", ran(cluster.ErrUnavailable), exitUnavailable},
+		{"a lost record", ran(cluster.ErrTopologyLost), exitRefused},
+		{"nothing listens", ran(admin.ErrUnreachable), exitUnavailable},
 		{"interrupted", ran(context.Canceled), exitUnavailable},
 		{"out of time", ran(context.DeadlineExceeded), exitUnavailable},
 		{"an unknown outcome", ran(baton.ErrUnknownOutcome), exitUnavailable},

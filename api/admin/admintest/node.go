@@ -202,6 +202,9 @@ func (n *Node) Join(context.Context, []string) error {
 	if err := n.Facts().JoinErr; err != nil {
 		return err
 	}
+	if id := n.Cluster(); !id.IsZero() {
+		return fmt.Errorf("%w: it is %s: start it with an empty data directory to join another", admin.ErrJoined, id)
+	}
 	n.create()
 	return nil
 }
