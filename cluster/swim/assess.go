@@ -9,9 +9,16 @@ import (
 	"github.com/dee2748c/baton/cluster/ring"
 )
 
+// A route is where a member lives. Its epoch grows whenever the member was given
+// up: connections from before may hang for minutes after the network is back.
+type route struct {
+	addr  string
+	epoch int
+}
+
 // A watched member is one that memberlist may or may not know.
 type watched struct {
-	addr    string
+	route
 	reach   cluster.Reach
 	missing time.Time // since when memberlist does not know it; zero while it does
 	calling bool      // somebody tries to reach it now
@@ -23,6 +30,12 @@ type watched struct {
 // member that memberlist does not know is trusted first, and then goes the same
 // steps as one that stopped answering.
 func (w *watched) assess(state memberlist.NodeStateType, known bool, now time.Time, suspectAfter, deadAfter time.Duration) {
+	before := w.reach
+	defer func() {
+		if w.reach == cluster.Unreachable && before != w.reach {
+			w.epoch++
+		}
+	}()
 	if known {
 		w.missing = time.Time{}
 		switch state {
@@ -67,7 +80,7 @@ func update(old map[ring.NodeID]*watched, members map[ring.NodeID]string, self r
 		case node == self:
 			continue
 		case w == nil:
-			w = &watched{addr: addr}
+			w = &watched{route: route{addr: addr}}
 		case w.addr != addr:
 			w.addr, w.next, w.pause = addr, time.Time{}, 0
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/hashicorp/memberlist"
 
 	"github.com/dee2748c/baton/cluster"
+	"github.com/dee2748c/baton/cluster/ring"
 )
 
 func TestAssess(t *testing.T) {
@@ -54,6 +55,48 @@ func TestCallsNeverEndAndSlowDown(t *testing.T) { // I3
 			t.Fatalf("call %d: pause %v", i, w.pause)
 		}
 		now = now.Add(w.pause)
+	}
+}
+
+func TestNotifyAlive(t *testing.T) { // I1
+	d := &Detector{
+		opts: Options{Node: "me"}, lives: make(map[ring.NodeID]uint64),
+		members: map[ring.NodeID]*watched{"peer": {}},
+	}
+	for i, step := range []struct {
+		node     ring.NodeID
+		life     uint64
+		believed bool
+	}{
+		{"me", 0, true}, {"stranger", 9, false}, {"peer", 3, true}, {"peer", 2, false}, {"peer", 3, true}, {"peer", 4, true}, {"peer", 3, false},
+	} {
+		peer := &memberlist.Node{Name: name(step.node), Meta: meta{step.life}.NodeMeta(0)}
+		if err := d.NotifyAlive(peer); (err == nil) != step.believed {
+			t.Errorf("step %d: %v", i, err)
+		}
+	}
+	if err := d.NotifyAlive(&memberlist.Node{Name: "peer", Meta: []byte{1}}); err == nil {
+		t.Error("no incarnation, and believed")
+	}
+}
+
+// A member that was given up, or that moved, gets new connections.
+func TestRoutesChange(t *testing.T) {
+	members := update(nil, map[ring.NodeID]string{"me": "x", "peer": "old"}, "me")
+	w := members["peer"]
+	first := w.route
+	w.assess(memberlist.StateSuspect, true, time.Time{}, time.Second, time.Second)
+	if len(members) != 1 || w.route != first {
+		t.Errorf("suspicion changed the route to %v", w.route)
+	}
+	for range 2 {
+		w.assess(memberlist.StateDead, true, time.Time{}, time.Second, time.Second)
+	}
+	if want := (route{"old", 1}); w.route != want {
+		t.Errorf("given up: %v, want %v", w.route, want)
+	}
+	if members = update(members, map[ring.NodeID]string{"peer": "new"}, "me"); members["peer"].addr != "new" {
+		t.Errorf("moved: %v", members["peer"].route)
 	}
 }
 

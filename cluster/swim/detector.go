@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -123,7 +122,7 @@ func Open(opts Options) (*Detector, error) {
 		return nil, err
 	}
 	d := &Detector{opts: opts, wake: make(chan struct{}, 1), lives: make(map[ring.NodeID]uint64)}
-	d.transport = newTransport(opts.Listener, opts.Dial, d.address)
+	d.transport = newTransport(opts.Listener, opts.Dial, d.routeTo)
 	list, err := memberlist.Create(opts.config(d))
 	if err != nil {
 		_ = d.transport.Shutdown()
@@ -252,15 +251,15 @@ func (d *Detector) kick() {
 	}
 }
 
-// address is where the record says that a member lives.
-func (d *Detector) address(peer string) (string, bool) {
+// routeTo says where the record has a member.
+func (d *Detector) routeTo(peer string) (route, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	w := d.members[node(peer)]
 	if w == nil {
-		return "", false
+		return route{}, false
 	}
-	return w.addr, true
+	return w.route, true
 }
 
 // NotifyAlive is memberlist's question whether to believe that a node lives: no
@@ -314,5 +313,3 @@ func (meta) NotifyMsg([]byte)                {}
 func (meta) GetBroadcasts(_, _ int) [][]byte { return nil }
 func (meta) LocalState(bool) []byte          { return nil }
 func (meta) MergeRemoteState([]byte, bool)   {}
-
-var _ io.Closer = (*Detector)(nil)

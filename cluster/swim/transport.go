@@ -29,7 +29,7 @@ const (
 type transport struct {
 	listener net.Listener
 	dial     func(ctx context.Context, addr string) (net.Conn, error)
-	addr     func(name string) (string, bool) // where a member lives
+	route    func(name string) (route, bool) // where a member lives
 
 	packets chan *memberlist.Packet
 	streams chan net.Conn
@@ -44,9 +44,9 @@ type transport struct {
 
 var _ memberlist.NodeAwareTransport = (*transport)(nil)
 
-func newTransport(l net.Listener, dial func(context.Context, string) (net.Conn, error), addr func(string) (string, bool)) *transport {
+func newTransport(l net.Listener, dial func(context.Context, string) (net.Conn, error), to func(string) (route, bool)) *transport {
 	t := &transport{
-		listener: l, dial: dial, addr: addr,
+		listener: l, dial: dial, route: to,
 		packets: make(chan *memberlist.Packet), streams: make(chan net.Conn),
 		peers: make(map[string]chan []byte), conns: make(map[net.Conn]bool),
 	}
@@ -111,6 +111,7 @@ func (t *transport) WriteToAddress(b []byte, to memberlist.Address) (time.Time, 
 // send writes a peer's packets until none came for a while.
 func (t *transport) send(name string, queue chan []byte) {
 	var conn net.Conn
+	var used route
 	drop := func() {
 		if conn != nil {
 			_ = conn.Close()
@@ -123,8 +124,13 @@ func (t *transport) send(name string, queue chan []byte) {
 	for {
 		select {
 		case b := <-queue:
+			now, ok := t.route(name)
+			if !ok || now != used {
+				drop()
+			}
 			if conn == nil {
-				conn, _ = t.open(t.ctx, name, packets, writeWithin)
+				conn, _ = t.open(name, packets, writeWithin)
+				used = now
 			}
 			if conn == nil {
 				break
@@ -169,14 +175,14 @@ func flush(conn net.Conn, queue chan []byte) {
 }
 
 // open connects to a member.
-func (t *transport) open(ctx context.Context, name string, kind byte, timeout time.Duration) (net.Conn, error) {
-	addr, ok := t.addr(name)
+func (t *transport) open(name string, kind byte, timeout time.Duration) (net.Conn, error) {
+	to, ok := t.route(name)
 	if !ok {
 		return nil, fmt.Errorf("%q is no member", name)
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
+	ctx, cancel := context.WithTimeout(t.ctx, timeout)
 	defer cancel()
-	conn, err := t.dial(ctx, addr)
+	conn, err := t.dial(ctx, to.addr)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +196,7 @@ func (t *transport) open(ctx context.Context, name string, kind byte, timeout ti
 
 // DialAddressTimeout opens a stream to a member.
 func (t *transport) DialAddressTimeout(to memberlist.Address, timeout time.Duration) (net.Conn, error) {
-	return t.open(t.ctx, to.Name, stream, timeout)
+	return t.open(to.Name, stream, timeout)
 }
 
 // own opens a stream to this node's own memberlist.
