@@ -82,11 +82,13 @@ type Coordination struct {
 	opts     CoordinationOptions
 	update   Update
 	health   Health
-	term     uint64 // issued to this coordination; 0 while it has none
-	proposed bool   // an Answered is to come
-	seen     bool   // the update was decided on
-	after    uint64 // version of the last answer: older records are not decided on
-	failures int    // proposals in a row without effect
+	doubt    bool    // the last proposal was not answered: it is decided again as before
+	news     *Health // learned in doubt
+	term     uint64  // issued to this coordination; 0 while it has none
+	proposed bool    // an Answered is to come
+	seen     bool    // the update was decided on
+	after    uint64  // version of the last answer: older records are not decided on
+	failures int     // proposals in a row without effect
 	pauses   map[moveID]pause
 }
 
@@ -110,14 +112,18 @@ func NewCoordination(opts CoordinationOptions) *Coordination {
 func (c *Coordination) Step(e Event) []Action {
 	switch e := e.(type) {
 	case Changed:
-		c.update, c.seen = e.Update, false
+		c.update, c.seen, c.doubt = e.Update, false, false
 		if !e.Update.Leader {
 			c.term = 0
 		}
 	case HealthChanged:
-		c.health, c.seen = e.Health, false
+		c.news = &e.Health
+		if c.doubt {
+			return nil
+		}
+		c.seen = false
 	case Answered:
-		c.proposed = false
+		c.proposed, c.doubt = false, e.Err != nil
 		if again := c.answered(e); again > 0 {
 			return []Action{Wake{again}}
 		}
@@ -174,6 +180,9 @@ func (c *Coordination) decide(now time.Time) []Action {
 
 // schedule proposes what the record asks for, and asks to be woken when a pause ends.
 func (c *Coordination) schedule(now time.Time) []Action {
+	if c.news != nil && !c.doubt {
+		c.health, c.news = *c.news, nil
+	}
 	next := time.Duration(0)
 	limits := Limits{
 		PerNode:     c.opts.Limits.PerNode,

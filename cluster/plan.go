@@ -38,29 +38,24 @@ func Plan(s topology.State, avoid ...ring.NodeID) (*ring.ClaimResult, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan for %d members: %w", len(members), err)
 	}
+	stay(s, start, held, result)
 	result.Moves = s.Ring().Diff(result.Ring)
 	result.Bound = max(result.Bound, len(replaced))
 	return result, nil
 }
 
-// arrived returns the ring without what is bound for held members but has not arrived there in any
-// kind: it stays with its owner.
+// arrived returns the ring without what is bound for held members but has not arrived there in every
+// kind: it stays with who has it.
 func arrived(s topology.State, start *ring.Ring, held func(topology.Member) bool) *ring.Ring {
 	back := map[ring.Partition]ring.NodeID{}
 	for p := range ring.Partition(start.Size()) {
 		if m, ok := s.Member(start.Owner(p)); !ok || !held(m) {
 			continue
 		}
-		first, here := ring.NodeID(""), false
 		for _, k := range s.Kinds() {
-			owner, _ := s.Owner(k.Name, p)
-			if first == "" {
-				first = owner
+			if owner, _ := s.Owner(k.Name, p); owner != start.Owner(p) {
+				back[p] = owner
 			}
-			here = here || owner == start.Owner(p)
-		}
-		if !here {
-			back[p] = first
 		}
 	}
 	if len(back) == 0 {
@@ -111,6 +106,50 @@ func hold(start *ring.Ring, members []ring.Member, held []bool, weight, kept int
 	}
 	for i, m := range scaled {
 		members[i].Weight = max(m.Weight/shrink, 1)
+	}
+}
+
+// stay takes back what the claim gave to held members: where it is an exchange, the held member keeps
+// what it had, and who would have got that gets the other; else another member gets it. Of the ways the
+// one with the fewest repetitions is taken, then the one that loads its member least; when there are
+// more repetitions than before, the result says so.
+func stay(s topology.State, start *ring.Ring, held func(topology.Member) bool, result *ring.ClaimResult) {
+	repeats := func(r *ring.Ring) int { return len(r.Repeats(s.TargetN(), nil)) }
+	before := result.Ring
+	for _, gain := range start.Diff(before) {
+		if m, _ := s.Member(gain.To); !held(m) {
+			continue
+		}
+		var best *ring.Ring
+		load := 0
+		try := func(to ring.NodeID, change map[ring.Partition]ring.NodeID) {
+			if m, _ := s.Member(to); held(m) || !m.Claims() {
+				return
+			}
+			r := result.Ring.With(change)
+			if best == nil || repeats(r) < repeats(best) || repeats(r) == repeats(best) && r.Count(to) < load {
+				best, load = r, r.Count(to)
+			}
+		}
+		for _, loss := range start.Diff(result.Ring) {
+			if loss.From == gain.To {
+				try(loss.To, map[ring.Partition]ring.NodeID{loss.Partition: loss.From, gain.Partition: loss.To})
+			}
+		}
+		if best == nil {
+			for _, m := range s.Members() {
+				try(m.Node, map[ring.Partition]ring.NodeID{gain.Partition: m.Node})
+			}
+		}
+		if best != nil {
+			result.Ring = best
+		}
+	}
+	if n := repeats(result.Ring); n > repeats(before) {
+		result.Infeasible = append(result.Infeasible, ring.Infeasible{
+			Constraint: ring.ConstraintNodes, Have: s.RingSize() - n, Need: s.RingSize(),
+			Text: fmt.Sprintf("%d of %d windows repeat a node, for nothing moves to members that are down or do not answer", n, s.RingSize()),
+		})
 	}
 }
 

@@ -54,16 +54,22 @@ func TestCoordination_oneUnreachable(t *testing.T) {
 		for !w.s.Settled() {
 			w.turn()
 		}
-		w.must(topology.Join{Node: "e", Nonce: 9, Kinds: kinds}, topology.StageLeave{Node: "b"})
-		w.plan()
+		join, leave := topology.Join{Node: "e", Nonce: 9, Kinds: kinds}, topology.StageLeave{Node: "b"}
+		w.must(rapid.SampledFrom([][]topology.Op{{leave}, {join}, {join, leave}}).Draw(t, "changes")...)
+		vanished := rapid.Bool().Draw(t, "vanished before the plan")
+		if vanished {
+			w.plan("d")
+		} else {
+			w.plan()
+		}
 		for range rapid.IntRange(0, 60).Draw(t, "before") {
-			if !w.s.Settled() {
+			if !w.s.Settled() && !vanished {
 				w.turn()
 			}
 		}
 		w.gone = "d"
 		w.see(map[ring.NodeID]cluster.Reach{"d": cluster.Unreachable})
-		if m, _ := w.s.Member("b"); m.Status == topology.Leaving {
+		if !vanished {
 			w.plan("d")
 		}
 		for i := 0; !w.othersFinished(); i++ {
@@ -122,6 +128,8 @@ type world struct {
 	wake   time.Time       // zero when no Wake is set
 	shown  *topology.State // to the machine
 	reach  map[ring.NodeID]cluster.Reach
+	known  map[ring.NodeID]cluster.Reach // to the machine: in doubt it decides as before
+	doubt  bool
 	gone   ring.NodeID    // does nothing any more
 	opened map[string]int // transfers since the faults ended
 }
@@ -138,13 +146,16 @@ func newWorld(t *rapid.T) *world {
 func (w *world) elect(node ring.NodeID) {
 	w.leader = node
 	w.m = cluster.NewCoordination(cluster.CoordinationOptions{Node: node})
-	w.wake, w.shown = time.Time{}, nil
+	w.wake, w.shown, w.doubt = time.Time{}, nil, false
 	w.see(w.reach)
 }
 
 // see tells the coordinator what liveness believes.
 func (w *world) see(reach map[ring.NodeID]cluster.Reach) {
 	w.reach = reach
+	if !w.doubt {
+		w.known = reach
+	}
 	w.do(w.m.Step(cluster.HealthChanged{At: w.now, Health: cluster.NewHealth(reach)}))
 }
 
@@ -172,7 +183,7 @@ func (w *world) turn() {
 		w.try(term, rapid.SampledFrom(reports).Draw(w.t, "report"))
 	case changed:
 		shown := w.s
-		w.shown = &shown
+		w.shown, w.known, w.doubt = &shown, w.reach, false
 		w.do(w.m.Step(cluster.Changed{At: w.now, Update: cluster.Update{State: w.s, Leader: true}}))
 	case !w.wake.IsZero():
 		w.now, w.wake = w.wake, time.Time{}
@@ -201,6 +212,9 @@ func (w *world) do(actions []cluster.Action) {
 				e.Outcomes = w.try(a.Term, a.Ops...)
 			}
 			w.limits(before)
+			if w.doubt = e.Err != nil; !w.doubt {
+				w.known = w.reach
+			}
 			actions = append(actions, w.m.Step(e)...)
 		}
 	}
@@ -212,7 +226,7 @@ func (w *world) limits(before uint64) {
 	q := w.s.RingSize()
 	var moving []*topology.Transfer
 	for _, t := range w.s.Transfers() {
-		if w.reach[t.Source] != cluster.Unreachable && w.reach[t.Target] != cluster.Unreachable {
+		if w.known[t.Source] != cluster.Unreachable && w.known[t.Target] != cluster.Unreachable {
 			moving = append(moving, t)
 			out[t.Source]++
 			in[t.Target]++
@@ -222,7 +236,7 @@ func (w *world) limits(before uint64) {
 		if t.Session <= before {
 			continue
 		}
-		if w.reach[t.Source] != cluster.Reachable || w.reach[t.Target] != cluster.Reachable {
+		if w.known[t.Source] != cluster.Reachable || w.known[t.Target] != cluster.Reachable {
 			w.t.Fatalf("session %d opened from %s to %s, which do not answer", t.Session, t.Source, t.Target)
 		}
 		if w.calm {
