@@ -179,3 +179,28 @@ func await(t *testing.T, at *swim.Detector, want cluster.Reach, nodes ...ring.No
 	t.Fatalf("%v did not become %v; seen: %v", nodes, want, seen)
 	return nil
 }
+
+// awaitAlive waits until all detectors have heard of each other: health alone
+// does not show it, because it begins with trust.
+func awaitAlive(t *testing.T, ds map[ring.NodeID]*swim.Detector) {
+	t.Helper()
+	late := time.After(patience)
+	again := time.NewTicker(5 * time.Millisecond)
+	defer again.Stop()
+	for node, d := range ds {
+		for {
+			alive, err := d.Alive()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if alive == len(ds) {
+				break
+			}
+			select {
+			case <-again.C:
+			case <-late:
+				t.Fatalf("%s believes %d of %d alive", node, alive, len(ds))
+			}
+		}
+	}
+}

@@ -23,10 +23,7 @@ func startFive(t *testing.T) (*network, map[ring.NodeID]*swim.Detector) {
 	for _, node := range five {
 		ds[node] = n.start(node, 1)
 	}
-	// Trust comes first, so a first failure shows that probes are under way.
-	for _, node := range five {
-		await(t, ds[node], cluster.Reachable, five...)
-	}
+	awaitAlive(t, ds)
 	return n, ds
 }
 
