@@ -52,6 +52,7 @@ func (n *Network) serve(to ring.NodeID, dialer net.Conn) {
 	defer k.cancel()
 	n.mu.Lock()
 	n.links[k] = true
+	n.passed[k.way] -= head.Len() // it is carried like what follows
 	target := n.targets[to]
 	n.mu.Unlock()
 	defer func() {

@@ -146,6 +146,12 @@ func TestStallAfter(t *testing.T) {
 	write(t, c, "abcdef")
 	expect(t, c, "abc")
 	silent(t, c)
+	if !w.net.Held("b", "a") || w.net.Held("a", "b") {
+		t.Error("held is not what waits from b to a")
+	}
+	if to, back := w.net.Passed("a", "b"), w.net.Passed("b", "a"); to != 6 || back < 3 {
+		t.Errorf("passed %d bytes, and %d back", to, back)
+	}
 	w.net.Heal("b", "a")
 	expect(t, c, "def")
 }

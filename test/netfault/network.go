@@ -30,6 +30,8 @@ type Network struct {
 
 	mu        sync.Mutex
 	rules     map[pair]rule
+	held      map[pair]int  // reads that wait for the way to open
+	passed    map[pair]int  // bytes, without prefaces
 	changed   chan struct{} // closed and replaced when rules change
 	targets   map[ring.NodeID]string
 	listeners map[ring.NodeID]net.Listener
@@ -40,6 +42,7 @@ type Network struct {
 func New() *Network {
 	n := &Network{
 		rules: make(map[pair]rule), changed: make(chan struct{}),
+		held: make(map[pair]int), passed: make(map[pair]int),
 		targets: make(map[ring.NodeID]string), listeners: make(map[ring.NodeID]net.Listener),
 		links: make(map[*link]bool),
 	}
@@ -107,6 +110,22 @@ func (n *Network) HealAll() {
 	n.announce()
 }
 
+// Held reports whether something that one node said to the other waits for a
+// fault to be healed.
+func (n *Network) Held(from, to ring.NodeID) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.held[pair{from, to}] > 0
+}
+
+// Passed returns how many bytes have gone from one node to the other, on all
+// connections together and without their prefaces.
+func (n *Network) Passed(from, to ring.NodeID) int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.passed[pair{from, to}]
+}
+
 // Reset ends all connections between a and b; new ones may be made.
 func (n *Network) Reset(a, b ring.NodeID) {
 	n.mu.Lock()
@@ -159,13 +178,20 @@ func (n *Network) admit(ctx context.Context, way pair, size int) (int, error) {
 				r.left -= size
 				n.rules[way] = r
 			}
+			n.passed[way] += size
 			n.mu.Unlock()
 			return size, nil
 		}
+		n.held[way]++
 		n.mu.Unlock()
 		select {
 		case <-changed:
 		case <-ctx.Done():
+		}
+		n.mu.Lock()
+		n.held[way]--
+		n.mu.Unlock()
+		if ctx.Err() != nil {
 			return 0, ctx.Err()
 		}
 	}
