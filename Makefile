@@ -72,8 +72,9 @@ ci: ## what CI runs: check, race, mutants, smoke, test with all fuzz corpora (un
 bench: ## the benchmarks, each beside its limit; `make bench B=B6` runs one
 	$(GO) run ./test/bench -only '$(B)' -out bench/results.jsonl
 
-soak: build ## fuzzers for a minute each, and the demo SEEDS (20) times with different seeds on both engines
+soak: build ## fuzzers for a minute each, clusters of processes under faults, and the demo SEEDS (20) times with different seeds on both engines
 	$(MAKE) fuzz FUZZTIME=60s
+	BATON_E2E_SOAK=1 $(GO) test -count=1 -timeout 60m -v ./test/e2e
 	@for seed in $$(seq 1 $(SEEDS)); do for engine in memory pebble; do \
 		echo "seed $$seed, engine $$engine"; \
 		$(BIN) demo --seed $$seed --engine $$engine --json | tail -n 1 || exit 1; \
