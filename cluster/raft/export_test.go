@@ -1,0 +1,31 @@
+package raft
+
+import (
+	"context"
+
+	hraft "github.com/hashicorp/raft"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+// OpenStatic opens a server whose configuration does not follow the record, for suites whose records
+// are about nodes that do not exist.
+func OpenStatic(o Options) (*Store, error) {
+	return open(o, func(topology.State, []hraft.Server, hraft.ServerID, func(hraft.Server) bool) change { return change{} })
+}
+
+// BootstrapVoters bootstraps with several voters at once.
+func (s *Store) BootstrapVoters(ctx context.Context, addrs map[ring.NodeID]string) error {
+	var servers []hraft.Server
+	for n, a := range addrs {
+		servers = append(servers, hraft.Server{ID: hraft.ServerID(ServerID(n, 0)), Address: hraft.ServerAddress(a)})
+	}
+	return s.bootstrap(ctx, servers...)
+}
+
+// Snapshot writes a snapshot now and compacts the log.
+func (s *Store) Snapshot() error { return s.raft.Snapshot().Error() }
+
+// Leads reports whether the server leads and may read.
+func (s *Store) Leads() bool { return s.leadTerm.Load() != 0 && s.raft.State() == hraft.Leader }

@@ -1,0 +1,80 @@
+package raft
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"strconv"
+
+	hraft "github.com/hashicorp/raft"
+)
+
+// A Status is what a server knows of the consensus.
+type Status struct {
+	// Server is this server, Leader the one that leads, "" when none is known; LeaderAddr is where.
+	Server, Leader, LeaderAddr string
+	Term                       uint64
+	// Applied is the last log entry in this server's record, Snapshot the last one in its newest
+	// snapshot.
+	Applied, Snapshot uint64
+	// Voters and Nonvoters are servers of the configuration, in its order.
+	Voters, Nonvoters []Member
+	// Syncs counts the writes of log entries since the start, each with one fsync, and Entries what
+	// they wrote. Both are 0 in memory.
+	Syncs, Entries uint64
+	// Err is why this server's record stands still, or nil.
+	Err error
+}
+
+// A Member is a server of the configuration.
+type Member struct{ Server, Addr string }
+
+// Status returns what this server knows, without asking anybody.
+func (s *Store) Status() Status {
+	addr, id := s.raft.LeaderWithID()
+	_, applied, err := s.machine.now()
+	st := Status{Server: s.id, Leader: string(id), LeaderAddr: string(addr), Term: s.raft.CurrentTerm(), Applied: applied, Err: err}
+	st.Snapshot, _ = strconv.ParseUint(s.raft.Stats()["last_snapshot_index"], 10, 64)
+	for _, v := range s.servers() {
+		m := Member{string(v.ID), string(v.Address)}
+		if v.Suffrage == hraft.Voter {
+			st.Voters = append(st.Voters, m)
+		} else {
+			st.Nonvoters = append(st.Nonvoters, m)
+		}
+	}
+	if c := s.storage.counts; c != nil {
+		counters := c.Summary().Counters
+		st.Syncs, st.Entries = counters["log_appends"], counters["log_entries_written"]
+	}
+	return st
+}
+
+// Recover makes the server in Options.Dir the only voter of its record, with all the entries that it
+// has, whether they were committed or not. It is for an operator whose majority is gone for ever: if
+// servers of the former majority come back together, there are two records. The store must be closed;
+// of the options, Node, Nonce, Dir, Addr and Logger are used.
+func Recover(o Options) (err error) {
+	id := ServerID(o.Node, o.Nonce)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("recover %s from %q: %w", id, o.Dir, err)
+		}
+	}()
+	if o.Dir == "" || o.Node == "" || o.Addr == "" {
+		return errors.New("need node, address and directory")
+	}
+	o.Logger = cmp.Or(o.Logger, discard)
+	st, err := openStorage(&o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+	config := hraft.DefaultConfig()
+	config.LocalID, config.Logger = hraft.ServerID(id), logger{o.Logger}
+	_, transport := hraft.NewInmemTransport(hraft.ServerAddress(o.Addr))
+	m := newMachine(func() {})
+	only := hraft.Server{Suffrage: hraft.Voter, ID: config.LocalID, Address: hraft.ServerAddress(o.Addr)}
+	err = hraft.RecoverCluster(config, m, st.logs, st.stable, st.snapshots, transport, hraft.Configuration{Servers: []hraft.Server{only}})
+	return errors.Join(err, m.err, transport.Close())
+}
