@@ -203,7 +203,8 @@ func TestPlan(t *testing.T) {
 		t.Errorf("the plan is for %v, want %v", got, want)
 	}
 	r.must(cluster.PlanOp(r.s, result))
-	if p := r.s.Plan(); !slices.Equal(p.Joining, []ring.NodeID{"e"}) || !slices.Equal(p.Leaving, []ring.NodeID{"b"}) {
-		t.Errorf("joining %v leaving %v", p.Joining, p.Leaving)
+	want := []topology.StagedChange{{Action: topology.ActionLeave, Node: "b"}, {Action: topology.ActionJoin, Node: "e"}}
+	if diff := cmp.Diff(want, r.s.Plan().Changes); diff != "" {
+		t.Errorf("changes (-want +got):\n%s", diff)
 	}
 }

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -32,9 +33,8 @@ var (
 	ErrJoined = errors.New("node already is in a cluster")
 	// ErrNoRestore is returned when the store has not lost its record.
 	ErrNoRestore = errors.New("record is not lost")
-	// ErrTimeout is returned when the node's deadline for one request passed: a
-	// change may have happened.
-	ErrTimeout = errors.New("request timed out")
+	// ErrNodeUp is returned when a node that answers is declared down.
+	ErrNodeUp = errors.New("node answers")
 	// ErrInternal is returned for what has no code of its own.
 	ErrInternal = errors.New("internal error")
 	// ErrUnreachable is returned by a Client when nothing answers.
@@ -101,6 +101,7 @@ var known = []struct {
 	{ErrReadOnly, "read_only", http.StatusForbidden, "send changes to the node's admin address"},
 	{ErrUnjoined, "unjoined", http.StatusConflict, "join it first: baton cluster join ADDR"},
 	{ErrJoined, "already_joined", http.StatusConflict, "a node has one cluster: start it with an empty data directory to join another"},
+	{ErrNodeUp, "node_up", http.StatusConflict, "stop its process first, or force it"},
 	{ErrNoRestore, "no_restore", http.StatusConflict, "nothing has to be restored"},
 
 	{topology.ErrInvalid, "invalid", http.StatusBadRequest, ""},
@@ -117,6 +118,9 @@ var known = []struct {
 	{topology.ErrNameTaken, "name_taken", http.StatusConflict, ""},
 	{topology.ErrMemberStatus, "member_status", http.StatusConflict, ""},
 	{topology.ErrStillOwns, "still_owns", http.StatusConflict, ""},
+	{topology.ErrAlreadyLeaving, "already_leaving", http.StatusConflict, ""},
+	{topology.ErrAlreadyReplacement, "already_replacement", http.StatusConflict, ""},
+	{topology.ErrInvalidReplacement, "invalid_replacement", http.StatusConflict, ""},
 	{topology.ErrLastMember, "last_member", http.StatusConflict, ""},
 	{topology.ErrNothingPlanned, "nothing_planned", http.StatusConflict, "make a plan first: baton cluster plan"},
 	{topology.ErrPlanChanged, "plan_changed", http.StatusConflict, ""},
@@ -136,8 +140,43 @@ var known = []struct {
 	{cluster.ErrClosed, "closed", http.StatusServiceUnavailable, "the node is stopping: ask another one"},
 	{cluster.ErrBatch, "too_many_commands", http.StatusBadRequest, ""},
 	{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout, "a change may have been done: look at the status, then repeat it"},
-	{context.Canceled, "canceled", http.StatusServiceUnavailable, ""},
-	{ErrTimeout, "timeout", http.StatusGatewayTimeout, ""},
 	{ErrInternal, "internal", http.StatusInternalServerError, ""},
 	{ErrUnreachable, "unreachable", http.StatusServiceUnavailable, ""},
+}
+
+// toError gives an error the form that a client gets.
+func toError(operation, operand string, err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	e := &Error{Code: "internal", Operation: operation, Operand: operand, Message: err.Error(), status: http.StatusInternalServerError}
+	for _, k := range known {
+		if errors.Is(err, k.err) {
+			e.Code, e.Remedy, e.status = k.code, k.remedy, k.status
+			e.split(k.err)
+			break
+		}
+	}
+	return e
+}
+
+// split divides a message that ends with "<sentinel>: <fact>: <remedy>", as
+// refusals do; the fact may be missing. A remedy of its own wins over the
+// table's.
+func (e *Error) split(sentinel error) {
+	_, rest, _ := strings.Cut(e.Message, sentinel.Error())
+	e.Message = sentinel.Error()
+	rest = strings.TrimPrefix(rest, ": ")
+	if i := strings.LastIndex(rest, ": "); i >= 0 {
+		e.Message += ": " + rest[:i]
+		rest = rest[i+2:]
+	}
+	if rest != "" {
+		e.Remedy = rest
+	}
+}
+
+// refuse makes an error of the API itself: sentinel, then what to do.
+func refuse(sentinel error, format string, args ...any) error {
+	return fmt.Errorf("%w: %s", sentinel, fmt.Sprintf(format, args...))
 }

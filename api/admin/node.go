@@ -66,10 +66,10 @@ type Phase string
 
 // The phases, in the order of a node's life.
 const (
-	Unjoined Phase = "unjoined" // started without a cluster; waits for a join
-	Joining  Phase = "joining"  // has asked, no decision yet
-	Member   Phase = "member"   // what kind of member, the record says
-	Stopping Phase = "stopping" // drains, and exits
+	PhaseUnjoined Phase = "unjoined" // started without a cluster; waits for a join
+	PhaseJoining  Phase = "joining"  // has asked, no decision yet
+	PhaseMember   Phase = "member"   // what kind of member, the record says
+	PhaseStopping Phase = "stopping" // drains, and exits
 )
 
 // Agreement is the state of the replicated record's store.
@@ -105,10 +105,10 @@ type NodeProgress struct {
 // Progress is how far one side of a transfer is.
 type Progress struct {
 	Session uint64
-	// State is the side's own word for what it does.
-	State string
+	// Attempt is the number of the stream under the session, from 1.
+	Attempt int
 	// Items and Bytes were sent, or received, so far; of the Totals that the
-	// source counted when the fold began, 0 when not known.
+	// source's snapshot holds, 0 when not known.
 	Items, Bytes           uint64
 	TotalItems, TotalBytes uint64
 	// Started and Updated are by the member's clock.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 
@@ -12,7 +11,6 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dee2748c/baton/cluster"
-	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
@@ -214,7 +212,7 @@ func (s *suite) concurrent() {
 	wg.Wait()
 	all := slices.Concat(calls...)
 	slices.SortFunc(all, func(a, b call) int { return int(a.term) - int(b.term) })
-	newest := 0
+	newest := int64(0)
 	for i, c := range all {
 		if c.term != uint64(i+1) || i > 0 && c.version != all[i-1].version+1 {
 			s.Fatalf("call %d: term %d version %d, before it term %d version %d", i, c.term, c.version, all[max(i-1, 0)].term, all[max(i-1, 0)].version)
@@ -227,81 +225,21 @@ func (s *suite) concurrent() {
 }
 
 type call struct {
-	began, ended  int
+	began, ended  int64
 	term, version uint64
 }
 
 // stamps orders events of several goroutines.
 type stamps struct {
 	mu sync.Mutex
-	n  int
+	n  int64
 }
 
-func (c *stamps) next() int {
+func (c *stamps) next() int64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.n++
 	return c.n
-}
-
-// history runs a random history, with refusals and repetitions, beside a plain Apply.
-func (s *suite) history() {
-	const seed1, seed2, steps = 7, 11, 400
-	rnd := rand.New(rand.NewPCG(seed1, seed2))
-	var model topology.State
-	var sent []topology.Command
-	for len(sent) < steps {
-		cmds := s.commands(s.randomOp(rnd, model), s.randomOp(rnd, model))
-		for i := range cmds {
-			cmds[i].Term, _ = model.Term()
-		}
-		if len(sent) > 0 && rnd.IntN(8) == 0 {
-			cmds[0] = sent[len(sent)-1]
-		}
-		sent = append(sent, cmds...)
-		out := s.propose(rnd.IntN(len(s.Handles)), cmds...)
-		for i, c := range cmds {
-			var want topology.Outcome
-			model, want = model.Apply(c)
-			if diff := cmp.Diff(want, out[i], cmp.Comparer(sameError)); diff != "" {
-				s.Fatalf("seeds %d %d: %v %s (-model +store):\n%s", seed1, seed2, c.ID, topology.OpName(c.Op), diff)
-			}
-		}
-	}
-	if got, want := s.encode(s.read(0)), s.encode(model); got != want {
-		s.Fatalf("seeds %d %d: the record differs from the model's at version %d", seed1, seed2, model.Version())
-	}
-}
-
-func (s *suite) randomOp(rnd *rand.Rand, state topology.State) topology.Op {
-	node := ring.NodeID(fmt.Sprintf("n%d", rnd.IntN(6)+1))
-	switch rnd.IntN(10) {
-	case 0:
-		return create(node)
-	case 1, 2:
-		return join(node, uint64(rnd.IntN(4)))
-	case 3:
-		return topology.StageLeave{Node: node}
-	case 4:
-		return topology.BeginTerm{Node: node}
-	case 5:
-		return topology.MarkDown{Node: node}
-	case 6:
-		m, _ := state.Member(node)
-		return topology.StartNode{ClusterID: state.ClusterID(), Node: node, Nonce: m.Nonce, Addr: "again", Kinds: kinds}
-	case 7:
-		if result, err := cluster.Plan(state); err == nil {
-			return cluster.PlanOp(state, result)
-		}
-	case 8:
-		if p := state.Plan(); p != nil {
-			return topology.CommitPlan{PlanVersion: p.Version}
-		}
-	}
-	if ops := cluster.Schedule(state, cluster.Limits{}); len(ops) > 0 {
-		return ops[rnd.IntN(len(ops))]
-	}
-	return topology.ClearPlan{}
 }
 
 func (s *suite) closed() {

@@ -4,6 +4,7 @@
 //		clustertest.Run(t, func(t *testing.T, nodes []ring.NodeID) clustertest.Fixture {
 //			log := memory.New()
 //			...
+//			return clustertest.Fixture{Handles: handles, Cut: cut, Heal: heal}
 //		})
 //	}
 //
@@ -18,4 +19,9 @@
 //	I7 a closed handle refuses with cluster.ErrClosed, and an ended context with its own error
 //	I8 at most one handle leads, and in the end one does
 //	I9 with a coordinator on every handle, a committed ring is reached
+//	I10 all of this is linearizable while handles are cut, killed and restarted
+//
+// I6 runs the history of a [Generator], which others may use too, and I10 checks what concurrent callers
+// saw with porcupine against a small sequential model. The hooks of a [Fixture] say which faults a store
+// can be given, and [Options] how long these two cases are.
 package clustertest

@@ -19,6 +19,13 @@ func TestStore_conformance(t *testing.T) {
 		f := clustertest.Fixture{
 			LoseAnswer:   func(i int) { stores[i].LoseAnswers(1) },
 			LoseProposal: func(i int) { stores[i].LoseProposals(1) },
+			Cut:          func(i int) { stores[i].Cut() },
+			Heal:         func(i int) { stores[i].Heal() },
+			Kill:         func(i int) { stores[i].Close() },
+			Restart: func(i int) clustertest.Handle {
+				stores[i] = log.Store(nodes[i])
+				return stores[i]
+			},
 		}
 		for i, n := range nodes {
 			stores[i] = log.Store(n)

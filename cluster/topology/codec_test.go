@@ -20,6 +20,7 @@ func everyOp(t testing.TB) []topology.Op {
 	if err != nil {
 		t.Fatal(err)
 	}
+	rack := "rack 2"
 	rep := topology.Report{Session: 300, Node: "b", Incarnation: 2}
 	seal := topology.Seal{LastSeq: 1 << 40, Items: 2, Bytes: 3, Digest: topology.Digest{1, 15: 9}}
 	return []topology.Op{
@@ -32,7 +33,7 @@ func everyOp(t testing.TB) []topology.Op {
 		topology.StageLeave{Node: "b"},
 		topology.Unstage{Node: "b"},
 		topology.ClearPlan{},
-		topology.StagePlan{Ring: r, BasedOn: 9},
+		topology.StagePlan{Ring: r, BasedOn: 9, Infeasible: "too few", Reason: "tight"},
 		topology.CommitPlan{PlanVersion: 10},
 		topology.OpenTransfer{Type: topology.Swap, Kind: "kv", Partition: 7, Target: "b", ExpectEpoch: 3},
 		topology.SourceReady{Report: rep},
@@ -48,9 +49,15 @@ func everyOp(t testing.TB) []topology.Op {
 		topology.AbortTransfer{Session: 8, Reason: topology.ReasonCancelled},
 		topology.RevertTransfer{Session: 9},
 		topology.MarkExited{Node: "b"},
-		topology.RemoveMember{Node: "b", Force: true},
+		topology.RemoveMember{Node: "b"},
 		topology.MarkDown{Node: "b"},
 		topology.BeginTerm{Node: "b"},
+		topology.StageReplace{Old: "a", New: "b"},
+		topology.StageForceRemove{Node: "b"},
+		topology.StageForceReplace{Old: "a", New: "b"},
+		topology.StageShare{Node: "b", Weight: new(int), Location: &rack},
+		topology.MovePartition{Partition: 7, Target: "b", ExpectOwner: "a"},
+		topology.SetTransferLimit{Node: "b", Limit: 300},
 	}
 }
 
@@ -120,7 +127,7 @@ func TestDecode_format(t *testing.T) {
 		t.Errorf("command of another format: %v", err)
 	}
 	state := encode(t, topology.State{})
-	state[0] = 2
+	state[0] = 1
 	if _, err := topology.DecodeState(reseal(state[:len(state)-4])); !errors.Is(err, topology.ErrFormat) {
 		t.Errorf("record of another format: %v", err)
 	}
@@ -238,7 +245,8 @@ func checkDecodeState(t testing.TB, b []byte) {
 				topology.TargetActivated{Report: rep},
 				topology.SourceCleaned{Report: rep},
 				topology.SourceReleased{Report: rep},
-				topology.RemoveMember{Node: node, Force: true},
+				topology.RemoveMember{Node: node},
+				topology.CommitPlan{PlanVersion: planned(s)},
 			} {
 				c := topology.Command{ID: topology.CommandID{Proposer: "fresh", Seq: uint64(i + 1)}, Op: op}
 				next, _ := s.Apply(c)
@@ -246,6 +254,13 @@ func checkDecodeState(t testing.TB, b []byte) {
 			}
 		}
 	}
+}
+
+func planned(s topology.State) uint64 {
+	if p := s.Plan(); p != nil {
+		return p.Version
+	}
+	return 0
 }
 
 func FuzzDecodeState(f *testing.F) {

@@ -79,21 +79,63 @@ type Join struct {
 // StageLeave marks a member to leave with the next committed plan.
 type StageLeave struct{ Node ring.NodeID }
 
-// Unstage takes back what is staged for one node: its leave, or its join.
+// StageReplace marks Old to leave with the next committed plan, in which New, a joining member, has
+// Old's partitions. They move by transfers.
+type StageReplace struct{ Old, New ring.NodeID }
+
+// StageForceRemove marks a member to be Removed by the next committed plan: what it owns belongs at
+// once, without a transfer, to the owners of the planned ring, and its copies are given up.
+type StageForceRemove struct{ Node ring.NodeID }
+
+// StageForceReplace is StageForceRemove of Old with New, a joining member, in its place.
+type StageForceReplace struct{ Old, New ring.NodeID }
+
+// StageShare gives a member another weight, another location, or both, from the next committed plan
+// on. Nil leaves it as it is, or as it is staged.
+type StageShare struct {
+	Node     ring.NodeID
+	Weight   *int
+	Location *string
+}
+
+// Unstage takes back what is staged for one node: its departure, its share, or its join. A
+// replacement by it is taken back too.
 type Unstage struct{ Node ring.NodeID }
 
-// ClearPlan drops the plan and everything staged: leaves are forgotten and joining nodes Removed.
+// ClearPlan drops the plan and everything staged: departures and shares are forgotten and joining
+// nodes Removed.
 type ClearPlan struct{}
 
 // StagePlan keeps a ring that was computed from the membership version BasedOn.
 type StagePlan struct {
 	Ring    *ring.Ring
 	BasedOn uint64
+	// Infeasible and Reason are what the claim said of the ring: what the members cannot give, and
+	// why it takes more moves than the shares enforce. Each has at most MaxPlanText bytes.
+	Infeasible string
+	Reason     string
 }
 
-// CommitPlan makes the staged ring the committed one: joining members become Valid, those with a
-// staged leave Leaving. Partitions then move one by one by transfers.
+// CommitPlan makes the staged ring the committed one: joining members become Valid, those that leave
+// or are replaced Leaving, those removed by force Removed, and staged shares count. Partitions then
+// move one by one by transfers, but those of members removed by force, which change owners here.
 type CommitPlan struct{ PlanVersion uint64 }
+
+// MovePartition makes Target the owner-to-be of one partition of the committed ring, of all kinds.
+type MovePartition struct {
+	Partition ring.Partition
+	Target    ring.NodeID
+	// ExpectOwner is the owner in the committed ring that the proposer saw.
+	ExpectOwner ring.NodeID
+}
+
+// SetTransferLimit bounds how many transfers a member sends at once, and how many it receives. With no
+// Node it does so for all members, and what was set for single ones is forgotten.
+type SetTransferLimit struct {
+	Node ring.NodeID
+	// Limit is from 0, which opens no more transfers, to MaxTransferLimit.
+	Limit int
+}
 
 // OpenTransfer opens a transfer of a partition from its owner to Target.
 type OpenTransfer struct {
@@ -174,12 +216,9 @@ type RevertTransfer struct{ Session uint64 }
 // MarkExited says that a Leaving member owns nothing and has no transfer: it becomes Exiting.
 type MarkExited struct{ Node ring.NodeID }
 
-// RemoveMember removes an Exiting member. With Force it removes a Down one that may still own
-// partitions: their copies on it are given up, and what a transfer waited for from it is waived.
-type RemoveMember struct {
-	Node  ring.NodeID
-	Force bool
-}
+// RemoveMember removes an Exiting member, which owns nothing. To give up one that owns partitions, use
+// StageForceRemove and commit.
+type RemoveMember struct{ Node ring.NodeID }
 
 // MarkDown declares that a member's process is gone until it starts again.
 type MarkDown struct{ Node ring.NodeID }

@@ -70,15 +70,14 @@ func (w *writer) op(op Op) {
 	case StagePlan:
 		w.u64(op.BasedOn)
 		w.ring(op.Ring)
+		w.str(op.Infeasible)
+		w.str(op.Reason)
 	case CommitPlan:
 		w.u64(op.PlanVersion)
 	case OpenTransfer:
 		w.byte(byte(op.Type))
 		w.str(op.Kind)
-		if op.Partition >= ring.MaxSize {
-			w.fail("partition %d", op.Partition)
-		}
-		w.u64(uint64(op.Partition))
+		w.partition(op.Partition)
 		w.str(string(op.Target))
 		w.u64(op.ExpectEpoch)
 	case AbortTransfer:
@@ -86,9 +85,21 @@ func (w *writer) op(op Op) {
 		w.str(string(op.Reason))
 	case RevertTransfer:
 		w.u64(op.Session)
-	case RemoveMember:
+	case StageReplace:
+		w.str(string(op.Old))
+		w.str(string(op.New))
+	case StageForceReplace:
+		w.str(string(op.Old))
+		w.str(string(op.New))
+	case StageShare:
+		w.share(op)
+	case MovePartition:
+		w.partition(op.Partition)
+		w.str(string(op.Target))
+		w.str(string(op.ExpectOwner))
+	case SetTransferLimit:
 		w.str(string(op.Node))
-		w.bool(op.Force)
+		w.int(op.Limit)
 	case ClearPlan:
 	default:
 		w.named(op)
@@ -103,6 +114,10 @@ func (w *writer) named(op Op) {
 	case Unstage:
 		w.str(string(op.Node))
 	case MarkExited:
+		w.str(string(op.Node))
+	case RemoveMember:
+		w.str(string(op.Node))
+	case StageForceRemove:
 		w.str(string(op.Node))
 	case MarkDown:
 		w.str(string(op.Node))
@@ -156,6 +171,25 @@ func (w *writer) join(op Join) {
 	w.str(op.Location)
 }
 
+func (w *writer) share(op StageShare) {
+	w.str(string(op.Node))
+	w.bool(op.Weight != nil)
+	if op.Weight != nil {
+		w.int(*op.Weight)
+	}
+	w.bool(op.Location != nil)
+	if op.Location != nil {
+		w.str(*op.Location)
+	}
+}
+
+func (w *writer) partition(p ring.Partition) {
+	if p >= ring.MaxSize {
+		w.fail("partition %d", p)
+	}
+	w.u64(uint64(p))
+}
+
 func (w *writer) report(r Report) {
 	w.u64(r.Session)
 	w.str(string(r.Node))
@@ -188,7 +222,7 @@ func (r *reader) op(t tag) Op {
 			RingSize: r.int(), Weight: r.int(), Location: r.str(),
 		}
 	case tagStagePlan:
-		return StagePlan{BasedOn: r.u64(), Ring: r.ring()}
+		return StagePlan{BasedOn: r.u64(), Ring: r.ring(), Infeasible: r.text(), Reason: r.text()}
 	case tagCommitPlan:
 		return CommitPlan{PlanVersion: r.u64()}
 	case tagOpenTransfer:
@@ -197,8 +231,16 @@ func (r *reader) op(t tag) Op {
 		return AbortTransfer{Session: r.u64(), Reason: Reason(r.str())}
 	case tagRevertTransfer:
 		return RevertTransfer{Session: r.u64()}
-	case tagRemoveMember:
-		return RemoveMember{Node: r.node(), Force: r.bool()}
+	case tagStageReplace:
+		return StageReplace{Old: r.node(), New: r.node()}
+	case tagStageForceReplace:
+		return StageForceReplace{Old: r.node(), New: r.node()}
+	case tagStageShare:
+		return r.share()
+	case tagMovePartition:
+		return MovePartition{Partition: r.partition(), Target: r.node(), ExpectOwner: r.node()}
+	case tagSetTransferLimit:
+		return SetTransferLimit{Node: r.node(), Limit: r.int()}
 	case tagClearPlan:
 		return ClearPlan{}
 	}
@@ -213,6 +255,10 @@ func (r *reader) named(t tag) Op {
 		return Unstage{r.node()}
 	case tagMarkExited:
 		return MarkExited{r.node()}
+	case tagRemoveMember:
+		return RemoveMember{r.node()}
+	case tagStageForceRemove:
+		return StageForceRemove{r.node()}
 	case tagMarkDown:
 		return MarkDown{r.node()}
 	case tagBeginTerm:
@@ -251,6 +297,19 @@ func (r *reader) node() ring.NodeID { return ring.NodeID(r.str()) }
 
 func (r *reader) founder() Member {
 	return Member{Node: r.node(), Addr: r.str(), Weight: r.int(), Location: r.str(), Nonce: r.u64()}
+}
+
+func (r *reader) share() StageShare {
+	op := StageShare{Node: r.node()}
+	if r.bool() {
+		v := r.int()
+		op.Weight = &v
+	}
+	if r.bool() {
+		v := r.str()
+		op.Location = &v
+	}
+	return op
 }
 
 func (r *reader) report() Report {

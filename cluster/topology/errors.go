@@ -40,6 +40,12 @@ var (
 	ErrMemberStatus = errors.New("member status does not allow it")
 	// ErrStillOwns is returned when a member that owns partitions or moves one is to be removed.
 	ErrStillOwns = errors.New("member still owns partitions")
+	// ErrAlreadyLeaving is returned when another departure of the member is staged or under way.
+	ErrAlreadyLeaving = errors.New("member is already leaving")
+	// ErrAlreadyReplacement is returned when the new node already replaces another member.
+	ErrAlreadyReplacement = errors.New("already the replacement of another member")
+	// ErrInvalidReplacement is returned when the new node is not a joining member.
+	ErrInvalidReplacement = errors.New("invalid replacement")
 	// ErrLastMember is returned when no member would be left to own the partitions.
 	ErrLastMember = errors.New("no other member to own the partitions")
 )
@@ -112,6 +118,9 @@ const (
 	CodeStale
 	CodeStage
 	CodeTooLate
+	CodeAlreadyLeaving
+	CodeAlreadyReplacement
+	CodeInvalidReplacement
 
 	codeEnd
 )
@@ -142,6 +151,9 @@ var sentinels = [codeEnd]error{
 	CodeStale:              ErrStale,
 	CodeStage:              ErrStage,
 	CodeTooLate:            ErrTooLate,
+	CodeAlreadyLeaving:     ErrAlreadyLeaving,
+	CodeAlreadyReplacement: ErrAlreadyReplacement,
+	CodeInvalidReplacement: ErrInvalidReplacement,
 }
 
 // String returns the code as text: the sentinel's words for a refusal.

@@ -226,7 +226,7 @@ func (w *world) draw() topology.Op {
 	case 8:
 		return topology.MarkDown{Node: node}
 	case 9:
-		return topology.RemoveMember{Node: node, Force: rapid.Bool().Draw(t, "force")}
+		return topology.RemoveMember{Node: node}
 	case 10:
 		return topology.BeginTerm{Node: node}
 	case 11, 12, 13, 14, 15, 16, 17, 18:

@@ -35,8 +35,9 @@ type KindSpec struct {
 
 // A Status is where a member stands in its life.
 //
-//	Joining --commit--> Valid --staged leave, commit--> Leaving --owns nothing--> Exiting --> Removed
+//	Joining --commit--> Valid --leave or replace, commit--> Leaving --owns nothing--> Exiting --> Removed
 //	Valid|Leaving|Joining --down--> Down --start--> the status before;  Joining --unstage--> Removed
+//	Valid|Leaving|Exiting|Down --force-remove or force-replace, commit--> Removed
 type Status uint8
 
 // The statuses of a member, in the order of its life.
@@ -71,8 +72,16 @@ type Member struct {
 	Status      Status
 	// Resume is the status a Down member returns to when it starts; zero otherwise.
 	Resume Status
-	// LeaveStaged: the member leaves with the next committed plan.
-	LeaveStaged bool
+	// Departs is how the member departs with the next committed plan, or 0: ActionLeave,
+	// ActionReplace, ActionForceRemove or ActionForceReplace. With is the member that takes its
+	// place, for replacements.
+	Departs Action
+	With    ring.NodeID
+	// Share is the weight and location from the next committed plan on, or nil. It is shared and
+	// read-only.
+	Share *Share
+	// Limit is the transfer limit set for this member alone, or nil. It is shared and read-only.
+	Limit *int
 	// Weight is the member's relative share of partitions; 0 counts as 1.
 	Weight   int
 	Location string
@@ -88,13 +97,21 @@ func (m Member) Alive() bool {
 }
 
 // Claims reports whether the next plan gives the member partitions: it is Joining, Valid, or Down
-// with one of these to return to, and no leave of it is staged.
+// with one of these to return to, and no departure of it is staged.
 func (m Member) Claims() bool {
 	s := m.Status
 	if s == Down {
 		s = m.Resume
 	}
-	return (s == Joining || s == Valid) && !m.LeaveStaged
+	return (s == Joining || s == Valid) && m.Departs == 0
+}
+
+// NextShare returns the weight and location that the next plan counts with.
+func (m Member) NextShare() Share {
+	if m.Share != nil {
+		return *m.Share
+	}
+	return Share{Weight: m.Weight, Location: m.Location}
 }
 
 // A JoinDecision is the answer to one attempt of a node to join. A joiner polls for it with the nonce

@@ -44,7 +44,7 @@ func (op CreateCluster) apply(c *change) {
 		c.refuse(CodeInvalid, "%v", err)
 		return
 	}
-	c.clusterID, c.targetN, c.nval = op.ClusterID, op.TargetN, op.NVal
+	c.clusterID, c.targetN, c.nval, c.limit = op.ClusterID, op.TargetN, op.NVal, DefaultTransferLimit
 	c.ring = committed
 	c.kinds = slices.Clone(op.Kinds)
 	c.parts = make([]parts, len(op.Kinds))
@@ -52,7 +52,7 @@ func (op CreateCluster) apply(c *change) {
 		c.parts[i] = newParts(op.RingSize, part{owner: op.Member.Node, epoch: 1})
 	}
 	m := op.Member
-	m.Status, m.Resume, m.LeaveStaged, m.Incarnation = Valid, 0, false, 1
+	m = Member{Node: m.Node, Addr: m.Addr, Weight: m.Weight, Location: m.Location, Nonce: m.Nonce, Status: Valid, Incarnation: 1}
 	c.putMember(m)
 	c.replan()
 	c.out.Incarnation = 1
@@ -281,34 +281,6 @@ func (op MarkExited) apply(c *change) {
 func (r *record) busy(node ring.NodeID) bool {
 	return r.owned(node) > 0 || r.ring.Count(node) > 0 ||
 		slices.ContainsFunc(r.transfers, func(t *Transfer) bool { return t.Source == node || t.Target == node })
-}
-
-func (op RemoveMember) operand() string { return string(op.Node) }
-
-func (op RemoveMember) apply(c *change) {
-	m, ok := c.member(op.Node)
-	switch {
-	case !ok:
-		c.refuse(CodeNotMember, "there is nothing to remove")
-		return
-	case m.Status == Removed:
-		return
-	case m.Status == Exiting || m.Resume == Exiting:
-	case !op.Force:
-		c.refuse(CodeMemberStatus, "it is %s: stage its leave and commit the plan, or declare it down and force the removal", m.Status)
-		return
-	case m.Status != Down:
-		c.refuse(CodeMemberStatus, "it is %s: declare it down before its removal is forced", m.Status)
-		return
-	case !slices.ContainsFunc(c.members, func(o Member) bool { return o.Node != op.Node && o.Claims() }):
-		c.refuse(CodeLastMember, "join another node first")
-		return
-	}
-	m.Status, m.Resume, m.LeaveStaged = Removed, 0, false
-	c.putMember(m)
-	c.void(m, "the member was removed: join with a new nonce")
-	c.replan()
-	c.removed(op.Node)
 }
 
 func (op BeginTerm) operand() string { return string(op.Node) }

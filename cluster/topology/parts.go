@@ -1,6 +1,10 @@
 package topology
 
-import "github.com/dee2748c/baton/cluster/ring"
+import (
+	"slices"
+
+	"github.com/dee2748c/baton/cluster/ring"
+)
 
 // chunkSize is the number of parts that one change copies. Larger chunks make changes dearer,
 // smaller ones make the table of chunks (copied too) longer; at 65,536 partitions 128 is near the
@@ -15,6 +19,7 @@ type part struct {
 	last    uint64 // newest session
 	cert    *Certificate
 	failure *failure
+	given   *Reassignment // last one; many parts share it
 }
 
 // A failure remembers the aborted transfers since the last completed one.
@@ -45,6 +50,32 @@ func newParts(size int, first part) parts {
 
 // at returns the part of p, which is shared and must not be written to.
 func (v parts) at(p ring.Partition) *part { return &v.chunks[p/chunkSize][p%chunkSize] }
+
+// edit returns the vector with the parts that f changes, each chunk copied at most once, and reports
+// whether there were any.
+func (v parts) edit(f func(p ring.Partition, x *part) bool) (parts, bool) {
+	out := v
+	changed := false
+	for i, old := range v.chunks {
+		fresh := false
+		for j := range min(chunkSize, v.size-i*chunkSize) {
+			x := old[j]
+			if !f(ring.Partition(i*chunkSize+j), &x) {
+				continue
+			}
+			if !changed {
+				out.chunks = slices.Clone(v.chunks)
+				changed = true
+			}
+			if !fresh {
+				c := *old
+				out.chunks[i], fresh = &c, true
+			}
+			out.chunks[i][j] = x
+		}
+	}
+	return out, changed
+}
 
 // set returns the vector with another part at p.
 func (v parts) set(p ring.Partition, x part) parts {

@@ -7,72 +7,8 @@ import (
 	"github.com/dee2748c/baton/cluster/ring"
 )
 
-func (op StageLeave) operand() string { return string(op.Node) }
-
-func (op StageLeave) apply(c *change) {
-	m, ok := c.member(op.Node)
-	switch {
-	case !ok || m.Status == Removed:
-		c.refuse(CodeNotMember, "there is nothing to leave")
-	case m.LeaveStaged:
-		return
-	case m.Status != Valid && m.Resume != Valid:
-		c.refuse(CodeMemberStatus, "it is %s: only a valid member leaves; unstage a joining one", m.Status)
-	case !slices.ContainsFunc(c.members, func(o Member) bool { return o.Node != op.Node && o.Claims() }):
-		c.refuse(CodeLastMember, "join another node first")
-	default:
-		m.LeaveStaged = true
-		c.putMember(m)
-		c.replan()
-	}
-}
-
-func (op Unstage) operand() string { return string(op.Node) }
-
-func (op Unstage) apply(c *change) {
-	m, ok := c.member(op.Node)
-	if !ok || m.Status == Removed {
-		c.refuse(CodeNotMember, "nothing is staged for it")
-		return
-	}
-	if c.unstage(m) {
-		c.replan()
-	}
-}
-
-func (ClearPlan) operand() string { return "" }
-
-func (ClearPlan) apply(c *change) {
-	changed := false
-	for _, m := range c.members {
-		if c.unstage(m) {
-			changed = true
-		}
-	}
-	if changed {
-		c.replan()
-	}
-	if c.plan != nil {
-		c.plan = nil
-		c.applied()
-	}
-}
-
-// unstage takes back a staged leave, or the join of a member no plan took in yet. As
-// riak_core_claimant:clear.
-func (c *change) unstage(m Member) bool {
-	switch {
-	case m.Status == Joining || m.Resume == Joining:
-		m.Status, m.Resume = Removed, 0
-		c.void(m, "the operator took the join back: join with a new nonce")
-	case m.LeaveStaged:
-		m.LeaveStaged = false
-	default:
-		return false
-	}
-	c.putMember(m)
-	return true
-}
+// MaxPlanText is the longest text about a plan that the record keeps, in bytes.
+const MaxPlanText = 2048
 
 func (op StagePlan) operand() string { return fmt.Sprintf("based on %d", op.BasedOn) }
 
@@ -84,8 +20,14 @@ func (op StagePlan) apply(c *change) {
 	case op.Ring.Size() != c.ring.Size():
 		c.refuse(CodeRingSize, "the plan has %d partitions, the cluster %d: plan with the cluster's size", op.Ring.Size(), c.ring.Size())
 		return
+	case len(op.Infeasible) > MaxPlanText || len(op.Reason) > MaxPlanText:
+		c.refuse(CodeInvalid, "a text of a plan has at most %d bytes", MaxPlanText)
+		return
 	case op.BasedOn != c.membership:
 		c.refuse(CodePlanChanged, "the members changed in version %d: plan again", c.membership)
+		return
+	case c.onlyReplaces() && !op.Ring.Equal(State{&c.record}.Substituted()):
+		c.refuse(CodeInvalid, "only replacements are staged, and a replacement gets exactly the partitions of whom it replaces: plan again")
 		return
 	}
 	for _, n := range op.Ring.Nodes() {
@@ -99,26 +41,11 @@ func (op StagePlan) apply(c *change) {
 			return
 		}
 	}
-	c.plan = &Plan{Version: c.version, BasedOn: op.BasedOn, Ring: op.Ring, Joining: c.joining(), Leaving: c.leaving()}
-	c.applied()
-}
-
-func (r *record) joining() []ring.NodeID {
-	return r.nodes(func(m Member) bool { return m.Status == Joining || m.Resume == Joining })
-}
-
-func (r *record) leaving() []ring.NodeID {
-	return r.nodes(func(m Member) bool { return m.LeaveStaged })
-}
-
-func (r *record) nodes(which func(Member) bool) []ring.NodeID {
-	var out []ring.NodeID
-	for _, m := range r.members {
-		if which(m) {
-			out = append(out, m.Node)
-		}
+	c.plan = &Plan{
+		Version: c.version, BasedOn: op.BasedOn, Ring: op.Ring, Changes: c.staged(),
+		Infeasible: op.Infeasible, Reason: op.Reason,
 	}
-	return out
+	c.applied()
 }
 
 func (op CommitPlan) operand() string { return fmt.Sprintf("version %d", op.PlanVersion) }
@@ -137,8 +64,16 @@ func (op CommitPlan) apply(c *change) {
 	}
 	c.ring, c.plan = c.plan.Ring, nil
 	c.members = slices.Clone(c.members)
+	var forced []ring.NodeID
 	for i := range c.members {
-		c.members[i].commit()
+		if m := &c.members[i]; m.Departs.Forced() {
+			forced = append(forced, m.Node)
+		} else {
+			m.commit()
+		}
+	}
+	if len(forced) > 0 {
+		c.remove(forced...)
 	}
 	c.replan()
 	c.applied()
@@ -153,7 +88,10 @@ func (m *Member) commit() {
 	switch {
 	case *s == Joining:
 		*s = Valid
-	case m.LeaveStaged:
-		*s, m.LeaveStaged = Leaving, false
+	case m.Departs != 0:
+		*s, m.Departs, m.With = Leaving, 0, ""
+	}
+	if m.Share != nil {
+		m.Weight, m.Location, m.Share = m.Share.Weight, m.Share.Location, nil
 	}
 }

@@ -154,10 +154,15 @@ func (c *change) decideFlip(t Transfer) {
 	case *t.Frozen != *t.Sealed:
 		c.giveUp(t, ReasonDigestMismatch)
 	default:
-		c.setOwner(t, t.Target)
-		t.Stage = StageDrain
-		c.putTransfer(t)
+		c.flip(t)
 	}
+}
+
+// flip makes the target the owner.
+func (c *change) flip(t Transfer) {
+	c.setOwner(t, t.Target)
+	t.Stage = StageDrain
+	c.putTransfer(t)
 }
 
 // lost returns why a transfer in StageFold or StageSeal cannot complete any more because a
@@ -276,43 +281,4 @@ func (c *change) restarted(m Member) {
 		}
 	}
 	c.out.Session, c.out.Stage, c.out.Epoch = 0, 0, 0
-}
-
-// removed ends what transfers waited for from a node that is removed: its copies are given up. A
-// flip to it that it never reported as activated is taken back while the source has the copy.
-func (c *change) removed(node ring.NodeID) {
-	for _, t := range c.transfers {
-		switch {
-		case t.Source == node:
-			c.sourceRemoved(*t)
-		case t.Target != node:
-		case t.Stage < StageDrain:
-			c.giveUp(*t, ReasonTargetDown)
-		case t.Stage == StageDrain && !t.Activated:
-			c.targetRemoved(*t)
-		}
-	}
-	c.out.Session, c.out.Stage, c.out.Epoch = 0, 0, 0
-}
-
-func (c *change) sourceRemoved(t Transfer) {
-	switch t.Stage {
-	case StagePrepare, StageFold, StageSeal:
-		c.giveUp(t, ReasonSourceDown)
-	case StageDrain:
-		t.SourceDrained = true
-		c.drained(t)
-	case StageClean, StageAbort:
-		c.closeTransfer(t)
-	}
-}
-
-// targetRemoved takes the flip back, or frees the slot when no participant has a copy any more.
-func (c *change) targetRemoved(t Transfer) {
-	if c.sourceHolds(t) {
-		c.revert(t)
-		return
-	}
-	t.Stage, t.Reason = StageAbort, ReasonTargetDown
-	c.closeTransfer(t)
 }

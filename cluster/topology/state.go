@@ -26,6 +26,7 @@ type record struct {
 	applied    uint64      // commands recorded, for the order of proposers
 
 	targetN, nval int
+	limit         int // transfers at once that a member sends, and receives
 
 	ring      *ring.Ring
 	plan      *Plan
@@ -80,6 +81,14 @@ func (s State) TargetN() int { return s.rec().targetN }
 
 // NVal returns the default number of replicas.
 func (s State) NVal() int { return s.rec().nval }
+
+// TransferLimit returns how many transfers a node sends at once at most, and how many it receives.
+func (s State) TransferLimit(node ring.NodeID) int {
+	if m, ok := s.Member(node); ok && m.Limit != nil {
+		return *m.Limit
+	}
+	return s.rec().limit
+}
 
 // Plan returns the staged plan, or nil.
 func (s State) Plan() *Plan { return s.rec().plan }
@@ -167,7 +176,7 @@ func (s State) Transfer(session uint64) *Transfer {
 }
 
 func (r *record) view(x *part) Part {
-	v := Part{Owner: x.owner, Epoch: x.epoch, LastSession: x.last, Certificate: x.cert}
+	v := Part{Owner: x.owner, Epoch: x.epoch, LastSession: x.last, Certificate: x.cert, Reassigned: x.given}
 	if x.failure != nil {
 		v.Attempts, v.LastReason = x.failure.attempts, x.failure.reason
 	}

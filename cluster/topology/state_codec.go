@@ -13,7 +13,7 @@ import (
 //	proposers with their outcomes, CRC-32C
 //
 // The part in brackets is absent from an empty record.
-const stateFormat = 1
+const stateFormat = 2
 
 // AppendBinary appends the record's encoding, a snapshot: equal records have equal encodings. The
 // error is always nil for a record that Apply made.
@@ -28,6 +28,7 @@ func (s State) AppendBinary(b []byte) ([]byte, error) {
 	w.str(string(r.leader))
 	w.int(r.targetN)
 	w.int(r.nval)
+	w.int(r.limit)
 	w.kinds(r.kinds)
 	w.members(r.members)
 	w.joins(r.joins)
@@ -57,7 +58,17 @@ func (w *writer) members(members []Member) {
 		w.u64(m.Incarnation)
 		w.byte(byte(m.Status))
 		w.byte(byte(m.Resume))
-		w.bool(m.LeaveStaged)
+		w.byte(byte(m.Departs))
+		w.str(string(m.With))
+		w.bool(m.Share != nil)
+		if m.Share != nil {
+			w.int(m.Share.Weight)
+			w.str(m.Share.Location)
+		}
+		w.bool(m.Limit != nil)
+		if m.Limit != nil {
+			w.int(*m.Limit)
+		}
 	}
 }
 
@@ -80,12 +91,16 @@ func (w *writer) plan(p *Plan) {
 	w.u64(p.Version)
 	w.u64(p.BasedOn)
 	w.ring(p.Ring)
-	for _, list := range [][]ring.NodeID{p.Joining, p.Leaving} {
-		w.int(len(list))
-		for _, n := range list {
-			w.str(string(n))
-		}
+	w.int(len(p.Changes))
+	for _, c := range p.Changes {
+		w.byte(byte(c.Action))
+		w.str(string(c.Node))
+		w.str(string(c.With))
+		w.int(c.Weight)
+		w.str(c.Location)
 	}
+	w.str(p.Infeasible)
+	w.str(p.Reason)
 }
 
 func (w *writer) member(r *record, node ring.NodeID) {
@@ -110,6 +125,11 @@ func (w *writer) parts(r *record, v parts) {
 		w.bool(x.cert != nil)
 		if x.cert != nil {
 			w.certificate(r, x.cert)
+		}
+		w.bool(x.given != nil)
+		if x.given != nil {
+			w.u64(x.given.Version)
+			w.member(r, x.given.From)
 		}
 	}
 }

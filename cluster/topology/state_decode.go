@@ -16,7 +16,7 @@ func DecodeState(b []byte) (State, error) {
 		*v = r.u64()
 	}
 	c.leader = r.node()
-	c.targetN, c.nval = r.int(), r.int()
+	c.targetN, c.nval, c.limit = r.int(), r.int(), r.int()
 	c.kinds = r.kinds()
 	c.members = r.members()
 	c.joins = r.joins()
@@ -70,7 +70,8 @@ func (r *reader) members() []Member {
 	for n := r.count(); n > 0 && r.err == nil; n-- {
 		m := r.founder()
 		m.Incarnation = r.u64()
-		m.Status, m.Resume, m.LeaveStaged = Status(r.byte()), Status(r.byte()), r.bool()
+		m.Status, m.Resume = Status(r.byte()), Status(r.byte())
+		r.staged(&m)
 		if len(out) > 0 && out[len(out)-1].Node >= m.Node {
 			r.fail("member %s out of order", m.Node)
 		}
@@ -80,6 +81,31 @@ func (r *reader) members() []Member {
 		out = append(out, m)
 	}
 	return out
+}
+
+func (r *reader) staged(m *Member) {
+	if m.Departs = Action(r.byte()); m.Departs >= ActionShare || m.Departs == ActionJoin {
+		r.fail("departure %d of %s", m.Departs, m.Node)
+	}
+	m.With = r.node()
+	if (m.With != "") != m.Departs.replaces() {
+		r.fail("%s of %s with %q", m.Departs, m.Node, m.With)
+	}
+	if r.bool() {
+		m.Share = &Share{Weight: r.int(), Location: r.str()}
+	}
+	if r.bool() {
+		v := r.int()
+		m.Limit = &v
+	}
+}
+
+func (r *reader) action() Action {
+	a := Action(r.byte())
+	if a == 0 || a >= actionEnd {
+		r.fail("action %d", a)
+	}
+	return a
 }
 
 func (r *reader) joins() []JoinDecision {
@@ -108,11 +134,10 @@ func (r *reader) plan() *Plan {
 		return nil
 	}
 	p := &Plan{Version: r.u64(), BasedOn: r.u64(), Ring: r.ring()}
-	for _, list := range []*[]ring.NodeID{&p.Joining, &p.Leaving} {
-		for n := r.count(); n > 0 && r.err == nil; n-- {
-			*list = append(*list, r.node())
-		}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		p.Changes = append(p.Changes, StagedChange{Action: r.action(), Node: r.node(), With: r.node(), Weight: r.int(), Location: r.str()})
 	}
+	p.Infeasible, p.Reason = r.text(), r.text()
 	if r.err != nil {
 		return nil
 	}
@@ -121,6 +146,7 @@ func (r *reader) plan() *Plan {
 
 func (r *reader) parts(c *record, kind int) parts {
 	v := newParts(c.ring.Size(), part{})
+	given := map[Reassignment]*Reassignment{}
 	for p := range v.size {
 		if r.err != nil {
 			return v
@@ -136,6 +162,13 @@ func (r *reader) parts(c *record, kind int) parts {
 		}
 		if r.bool() {
 			x.cert = r.certificate(c, c.kinds[kind].Name, ring.Partition(p))
+		}
+		if r.bool() {
+			g := Reassignment{Version: r.u64(), From: r.member(c).Node}
+			if given[g] == nil {
+				given[g] = &g
+			}
+			x.given = given[g]
 		}
 	}
 	return v

@@ -29,62 +29,80 @@ const (
 	tagRemoveMember
 	tagMarkDown
 	tagBeginTerm
+	tagStageReplace
+	tagStageForceRemove
+	tagStageForceReplace
+	tagStageShare
+	tagMovePartition
+	tagSetTransferLimit
 
 	tagEnd
 )
 
 var opNames = [tagEnd]string{
-	tagCreateCluster:   "create cluster",
-	tagStartNode:       "start node",
-	tagJoin:            "join",
-	tagStageLeave:      "stage leave",
-	tagUnstage:         "unstage",
-	tagClearPlan:       "clear plan",
-	tagStagePlan:       "stage plan",
-	tagCommitPlan:      "commit plan",
-	tagOpenTransfer:    "open transfer",
-	tagSourceReady:     "source ready",
-	tagTargetReady:     "target ready",
-	tagReadyToSeal:     "ready to seal",
-	tagSourceFrozen:    "source frozen",
-	tagTargetSealed:    "target sealed",
-	tagTargetActivated: "target activated",
-	tagSourceDrained:   "source drained",
-	tagSourceCleaned:   "source cleaned",
-	tagSourceReleased:  "source released",
-	tagRefuse:          "refuse",
-	tagAbortTransfer:   "abort transfer",
-	tagRevertTransfer:  "revert transfer",
-	tagMarkExited:      "mark exited",
-	tagRemoveMember:    "remove member",
-	tagMarkDown:        "mark down",
-	tagBeginTerm:       "begin term",
+	tagCreateCluster:     "create cluster",
+	tagStartNode:         "start node",
+	tagJoin:              "join",
+	tagStageLeave:        "stage leave",
+	tagUnstage:           "unstage",
+	tagClearPlan:         "clear plan",
+	tagStagePlan:         "stage plan",
+	tagCommitPlan:        "commit plan",
+	tagOpenTransfer:      "open transfer",
+	tagSourceReady:       "source ready",
+	tagTargetReady:       "target ready",
+	tagReadyToSeal:       "ready to seal",
+	tagSourceFrozen:      "source frozen",
+	tagTargetSealed:      "target sealed",
+	tagTargetActivated:   "target activated",
+	tagSourceDrained:     "source drained",
+	tagSourceCleaned:     "source cleaned",
+	tagSourceReleased:    "source released",
+	tagRefuse:            "refuse",
+	tagAbortTransfer:     "abort transfer",
+	tagRevertTransfer:    "revert transfer",
+	tagMarkExited:        "mark exited",
+	tagRemoveMember:      "remove member",
+	tagMarkDown:          "mark down",
+	tagBeginTerm:         "begin term",
+	tagStageReplace:      "stage replace",
+	tagStageForceRemove:  "stage force remove",
+	tagStageForceReplace: "stage force replace",
+	tagStageShare:        "stage share",
+	tagMovePartition:     "move partition",
+	tagSetTransferLimit:  "set transfer limit",
 }
 
 func (t tag) String() string { return opNames[t] }
 
-func (CreateCluster) opTag() tag   { return tagCreateCluster }
-func (StartNode) opTag() tag       { return tagStartNode }
-func (Join) opTag() tag            { return tagJoin }
-func (StageLeave) opTag() tag      { return tagStageLeave }
-func (Unstage) opTag() tag         { return tagUnstage }
-func (ClearPlan) opTag() tag       { return tagClearPlan }
-func (StagePlan) opTag() tag       { return tagStagePlan }
-func (CommitPlan) opTag() tag      { return tagCommitPlan }
-func (OpenTransfer) opTag() tag    { return tagOpenTransfer }
-func (SourceReady) opTag() tag     { return tagSourceReady }
-func (TargetReady) opTag() tag     { return tagTargetReady }
-func (ReadyToSeal) opTag() tag     { return tagReadyToSeal }
-func (SourceFrozen) opTag() tag    { return tagSourceFrozen }
-func (TargetSealed) opTag() tag    { return tagTargetSealed }
-func (TargetActivated) opTag() tag { return tagTargetActivated }
-func (SourceDrained) opTag() tag   { return tagSourceDrained }
-func (SourceCleaned) opTag() tag   { return tagSourceCleaned }
-func (SourceReleased) opTag() tag  { return tagSourceReleased }
-func (Refuse) opTag() tag          { return tagRefuse }
-func (AbortTransfer) opTag() tag   { return tagAbortTransfer }
-func (RevertTransfer) opTag() tag  { return tagRevertTransfer }
-func (MarkExited) opTag() tag      { return tagMarkExited }
-func (RemoveMember) opTag() tag    { return tagRemoveMember }
-func (MarkDown) opTag() tag        { return tagMarkDown }
-func (BeginTerm) opTag() tag       { return tagBeginTerm }
+func (CreateCluster) opTag() tag     { return tagCreateCluster }
+func (StartNode) opTag() tag         { return tagStartNode }
+func (Join) opTag() tag              { return tagJoin }
+func (StageLeave) opTag() tag        { return tagStageLeave }
+func (Unstage) opTag() tag           { return tagUnstage }
+func (ClearPlan) opTag() tag         { return tagClearPlan }
+func (StagePlan) opTag() tag         { return tagStagePlan }
+func (CommitPlan) opTag() tag        { return tagCommitPlan }
+func (OpenTransfer) opTag() tag      { return tagOpenTransfer }
+func (SourceReady) opTag() tag       { return tagSourceReady }
+func (TargetReady) opTag() tag       { return tagTargetReady }
+func (ReadyToSeal) opTag() tag       { return tagReadyToSeal }
+func (SourceFrozen) opTag() tag      { return tagSourceFrozen }
+func (TargetSealed) opTag() tag      { return tagTargetSealed }
+func (TargetActivated) opTag() tag   { return tagTargetActivated }
+func (SourceDrained) opTag() tag     { return tagSourceDrained }
+func (SourceCleaned) opTag() tag     { return tagSourceCleaned }
+func (SourceReleased) opTag() tag    { return tagSourceReleased }
+func (Refuse) opTag() tag            { return tagRefuse }
+func (AbortTransfer) opTag() tag     { return tagAbortTransfer }
+func (RevertTransfer) opTag() tag    { return tagRevertTransfer }
+func (MarkExited) opTag() tag        { return tagMarkExited }
+func (RemoveMember) opTag() tag      { return tagRemoveMember }
+func (MarkDown) opTag() tag          { return tagMarkDown }
+func (BeginTerm) opTag() tag         { return tagBeginTerm }
+func (StageReplace) opTag() tag      { return tagStageReplace }
+func (StageForceRemove) opTag() tag  { return tagStageForceRemove }
+func (StageForceReplace) opTag() tag { return tagStageForceReplace }
+func (StageShare) opTag() tag        { return tagStageShare }
+func (MovePartition) opTag() tag     { return tagMovePartition }
+func (SetTransferLimit) opTag() tag  { return tagSetTransferLimit }

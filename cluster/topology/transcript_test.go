@@ -150,6 +150,21 @@ func (x *transcript) op() topology.Op {
 		}
 	case "stage-leave":
 		return topology.StageLeave{Node: x.node("node")}
+	case "stage-replace":
+		return topology.StageReplace{Old: x.node("node"), New: x.node("with")}
+	case "stage-force-remove":
+		return topology.StageForceRemove{Node: x.node("node")}
+	case "stage-force-replace":
+		return topology.StageForceReplace{Old: x.node("node"), New: x.node("with")}
+	case "stage-share":
+		op := topology.StageShare{Node: x.node("node")}
+		if w := int(x.num("weight", 0)); x.d.HasArg("weight") {
+			op.Weight = &w
+		}
+		if l := x.str("location", ""); x.d.HasArg("location") {
+			op.Location = &l
+		}
+		return op
 	case "unstage":
 		return topology.Unstage{Node: x.node("node")}
 	case "clear":
@@ -165,9 +180,18 @@ func (x *transcript) op() topology.Op {
 	case "exited":
 		return topology.MarkExited{Node: x.node("node")}
 	case "remove":
-		return topology.RemoveMember{Node: x.node("node"), Force: x.d.HasArg("force")}
+		return topology.RemoveMember{Node: x.node("node")}
 	case "down":
 		return topology.MarkDown{Node: x.node("node")}
+	case "move":
+		p := ring.Partition(x.num("p", 0))
+		def := ""
+		if int(p) < x.s.RingSize() {
+			def = string(x.s.Ring().Owner(p))
+		}
+		return topology.MovePartition{Partition: p, Target: x.node("to"), ExpectOwner: ring.NodeID(x.str("from", def))}
+	case "limit":
+		return topology.SetTransferLimit{Node: x.node("node"), Limit: int(x.num("n", 0))}
 	case "begin-term":
 		return topology.BeginTerm{Node: x.node("node")}
 	}
@@ -253,6 +277,21 @@ func tell(o topology.Outcome) string {
 	return b.String() + "\n"
 }
 
+func tellChanges(changes []topology.StagedChange) string {
+	var out []string
+	for _, c := range changes {
+		s := fmt.Sprintf("%s %s", c.Action, c.Node)
+		if c.With != "" {
+			s += fmt.Sprintf(" with %s", c.With)
+		}
+		if c.Weight != 0 || c.Location != "" {
+			s += fmt.Sprintf(" weight=%d location=%q", c.Weight, c.Location)
+		}
+		out = append(out, s)
+	}
+	return strings.Join(out, ", ")
+}
+
 // show prints what is not as it was at the creation.
 func show(s topology.State) string {
 	var b strings.Builder
@@ -260,22 +299,31 @@ func show(s topology.State) string {
 	fmt.Fprintf(&b, "version %d, members of %d, term %d of %q, last session %d\n", s.Version(), s.Membership(), term, leader, s.LastSession())
 	for _, m := range s.Members() {
 		fmt.Fprintf(&b, "  %s@%d %s %s nonce=%d", m.Node, m.Incarnation, m.Status, m.Addr, m.Nonce)
-		if m.LeaveStaged {
-			fmt.Fprint(&b, " leave staged")
+		if m.Weight != 0 || m.Location != "" {
+			fmt.Fprintf(&b, " weight=%d location=%q", m.Weight, m.Location)
+		}
+		if m.Limit != nil {
+			fmt.Fprintf(&b, " limit=%d", *m.Limit)
 		}
 		fmt.Fprintln(&b)
 	}
 	if p := s.Plan(); p != nil {
-		fmt.Fprintf(&b, "  plan %d on %d joining %v leaving %v\n", p.Version, p.BasedOn, p.Joining, p.Leaving)
+		fmt.Fprintf(&b, "  plan %d on %d: %s\n", p.Version, p.BasedOn, tellChanges(p.Changes))
+	}
+	if staged := s.Staged(); len(staged) > 0 {
+		fmt.Fprintf(&b, "  staged: %s\n", tellChanges(staged))
 	}
 	for _, k := range s.Kinds() {
 		for p, x := range s.Parts(k.Name) {
-			if x.LastSession == 0 && x.Owner == s.Ring().Owner(p) {
+			if x.LastSession == 0 && x.Owner == s.Ring().Owner(p) && x.Reassigned == nil {
 				continue
 			}
 			fmt.Fprintf(&b, "  %s/%d owner %s epoch %d bound for %s last session %d", k.Name, p, x.Owner, x.Epoch, s.Ring().Owner(p), x.LastSession)
 			if x.Attempts > 0 {
 				fmt.Fprintf(&b, ", failed %d times (%s)", x.Attempts, x.LastReason)
+			}
+			if x.Reassigned != nil {
+				fmt.Fprintf(&b, ", without the copy of %s since version %d", x.Reassigned.From, x.Reassigned.Version)
 			}
 			fmt.Fprintln(&b)
 			if c := x.Certificate; c != nil {

@@ -166,6 +166,16 @@ type Part struct {
 	Attempts uint64
 	// LastReason is why the last of these was aborted.
 	LastReason Reason
+	// Reassigned is the last time the partition changed owners without a transfer, or nil: whoever
+	// owns it has had to do without that copy, but for what was repaired since.
+	Reassigned *Reassignment
+}
+
+// A Reassignment is the loss of a copy: at the version From was removed by force and its partitions
+// were given to others. All partitions of one removal share it.
+type Reassignment struct {
+	Version uint64
+	From    ring.NodeID
 }
 
 // A Plan is a staged ring: what a commit would make of the cluster.
@@ -175,6 +185,9 @@ type Plan struct {
 	// BasedOn is the membership version the ring was computed from.
 	BasedOn uint64
 	Ring    *ring.Ring
-	Joining []ring.NodeID
-	Leaving []ring.NodeID
+	// Changes is what was staged, in the order of State.Staged.
+	Changes []StagedChange
+	// Infeasible and Reason are what the claim said of the ring; see StagePlan.
+	Infeasible string
+	Reason     string
 }

@@ -39,6 +39,8 @@ var Lines = [][]Entry{
 		{Path: "store/memory"},
 		{Path: "store/pebble"},
 		{Path: "cluster/memory"},
+		{Path: "cluster/port"},
+		{Path: "cluster/swim"},
 		{Path: "cluster/raft"},
 		{Path: "cluster/consul"},
 	},
@@ -71,7 +73,7 @@ var Bans = []Ban{
 	},
 	{
 		From: []string{"cmd/node/..."},
-		To:   []string{"actors", "store/memory", "store/pebble", "cluster/raft", "cluster/consul"},
+		To:   []string{"actors", "store/memory", "store/pebble", "cluster/port", "cluster/swim", "cluster/raft", "cluster/consul"},
 		Why:  "the command is flags and output; wiring is the root package's",
 	},
 	{
@@ -130,8 +132,8 @@ var Technologies = []Technology{
 		Why:      "agreement is behind cluster.Store; only its adapter knows how it is reached",
 	},
 	{
-		Prefixes: []string{"github.com/hashicorp/memberlist"},
-		Homes:    []string{"cluster/raft"},
+		Prefixes: []string{"github.com/hashicorp/memberlist", "github.com/hashicorp/go-msgpack"},
+		Homes:    []string{"cluster/swim"},
 		Why:      "liveness is advisory and belongs to the adapter that needs it",
 	},
 	{
