@@ -3,6 +3,7 @@ package baton
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/dee2748c/baton/cluster/topology"
@@ -65,27 +66,48 @@ func (n *Node) end(why error) {
 	}()
 }
 
-// commitJoins commits what is staged once at least that many members take part
-// or are about to.
-func (n *Node) commitJoins(members int) {
+// commitJoins commits what is staged as soon as ready says so, until done does.
+func (n *Node) commitJoins(ready, done func(topology.State) bool) {
 	for u := range n.record.Watch(n.ctx) {
-		joining, there := 0, 0
-		for _, m := range u.State.Members() {
-			switch m.Status {
-			case topology.Joining:
-				joining++
-			case topology.Valid:
-				there++
-			}
-		}
-		if joining == 0 && there >= members {
+		switch {
+		case done(u.State):
 			return
-		}
-		if joining+there < members {
+		case !ready(u.State):
 			continue
 		}
 		if err := n.planAndCommit(n.ctx); err != nil && n.ctx.Err() == nil {
 			n.opts.Logger.Warn("joins not committed yet", "err", err)
 		}
 	}
+}
+
+// commitOwn commits this node's own join.
+func (n *Node) commitOwn() {
+	status := func(s topology.State) topology.Status {
+		m, _ := s.Member(n.self)
+		return m.Status
+	}
+	n.commitJoins(
+		func(s topology.State) bool { return status(s) == topology.Joining },
+		func(s topology.State) bool { return status(s) != topology.Joining },
+	)
+}
+
+// commitExpected commits the first members of an unattended cluster together.
+func (n *Node) commitExpected() {
+	count := func(s topology.State, statuses ...topology.Status) int {
+		k := 0
+		for _, m := range s.Members() {
+			if slices.Contains(statuses, m.Status) {
+				k++
+			}
+		}
+		return k
+	}
+	n.commitJoins(
+		func(s topology.State) bool {
+			return count(s, topology.Joining, topology.Valid) >= n.opts.BootstrapExpect
+		},
+		func(s topology.State) bool { return count(s, topology.Valid) >= n.opts.BootstrapExpect },
+	)
 }

@@ -62,7 +62,8 @@ type Node struct {
 type reached struct {
 	record   agreement
 	proposer *cluster.Proposer
-	host     *actors.Host // nil before the node takes part
+	host     *actors.Host     // nil before the node takes part
+	live     cluster.Liveness // nil where there is none, as the host
 }
 
 func (n *Node) setPhase(p admin.Phase) { n.phase.Store(&p) }

@@ -39,8 +39,8 @@ func (n *Node) serve() error {
 		addr    string
 		handler http.Handler
 	}{
-		{adminServer, n.opts.AdminAddr, admin.NewHandler(a, admin.HandlerOptions{Changes: true})},
-		{httpServer, n.opts.HTTPAddr, admin.NewHandler(a, admin.HandlerOptions{})},
+		{adminServer, n.opts.AdminAddr, admin.NewHandler(admin.Options{Node: a, Changes: true, Logger: n.opts.Logger})},
+		{httpServer, n.opts.HTTPAddr, admin.NewHandler(admin.Options{Node: a, Logger: n.opts.Logger})},
 	} {
 		if x.addr == "" {
 			continue
@@ -61,13 +61,8 @@ func (n *Node) serve() error {
 }
 
 func (s *servers) start(which int, l net.Listener, h http.Handler, log *slog.Logger) {
-	x := &httpServing{
-		listener: l, done: make(chan struct{}),
-		server: &http.Server{
-			Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, IdleTimeout: 2 * time.Minute,
-			MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		},
-	}
+	x := &httpServing{listener: l, done: make(chan struct{}), server: admin.NewServer(h)}
+	x.server.ErrorLog = slog.NewLogLogger(log.Handler(), slog.LevelDebug)
 	s.all[which] = x
 	go func() {
 		defer close(x.done)

@@ -206,7 +206,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	n.up.Store(&reached{n.record, n.proposer, n.host})
+	n.up.Store(&reached{n.record, n.proposer, n.host, live})
 	c, err := cluster.NewCoordinator(cluster.CoordinatorOptions{
 		CoordinationOptions: cluster.CoordinationOptions{Node: n.self},
 		Store:               n.record, Proposer: n.life + "/coordinator", Logger: n.opts.Logger, Liveness: live,
@@ -221,10 +221,10 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	})
 	n.task(func() { n.mind(s.peer.Incarnation) })
 	if s.joined && n.opts.CommitJoin {
-		n.task(func() { n.commitJoins(1) })
+		n.task(n.commitOwn)
 	}
 	if n.id.Founder && n.opts.BootstrapExpect > 1 {
-		n.task(func() { n.commitJoins(n.opts.BootstrapExpect) })
+		n.task(n.commitExpected)
 	}
 	n.setPhase(admin.Member)
 	return nil
