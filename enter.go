@@ -70,7 +70,7 @@ func (s *starting) found(ctx context.Context) error {
 		return err
 	}
 	if r, ok := n.record.(raftRecord); ok {
-		if err := r.Bootstrap(ctx); err != nil && !(n.resumed && errors.Is(err, raft.ErrExists)) {
+		if err := r.Bootstrap(ctx); err != nil && !(n.resumed && errors.Is(err, raft.ErrHasRecord)) {
 			return err
 		}
 	}
