@@ -15,7 +15,7 @@ SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help build fmt check generate test race mutants fuzz demo smoke ci bench soak clean
+.PHONY: help build fmt check generate test race consul mutants fuzz demo smoke ci bench soak clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ test: ## everything Go alone can run (under 12 minutes on two cores)
 
 race: ## the packages with goroutines under the race detector
 	$(GO) test -race -timeout 20m $(TESTFLAGS) $(RACE)
+
+consul: ## build the Consul server that tests of cluster/consul start (minutes, once)
+	$(GO) test -count=1 -v -run '^TestBinary$$' -timeout 30m ./cluster/consul/consultest
 
 mutants: ## break the code in known ways and expect the tests to go red
 	$(GO) test -count=1 -timeout 10m ./test/mutants/

@@ -8,13 +8,20 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
-// An Event is something that a Coordination is told: Changed, Answered or Elapsed.
+// An Event is something that a Coordination is told: Changed, HealthChanged, Answered or
+// Elapsed.
 type Event interface{ at() time.Time }
 
 // Changed is an update of the record. At is the time now, of any clock that does not jump.
 type Changed struct {
 	At     time.Time
 	Update Update
+}
+
+// HealthChanged is what liveness believes now. Before the first, everybody is trusted.
+type HealthChanged struct {
+	At     time.Time
+	Health Health
 }
 
 // Answered is the answer to the last Propose.
@@ -27,9 +34,10 @@ type Answered struct {
 // Elapsed says that the time of the last Wake has come.
 type Elapsed struct{ At time.Time }
 
-func (e Changed) at() time.Time  { return e.At }
-func (e Answered) at() time.Time { return e.At }
-func (e Elapsed) at() time.Time  { return e.At }
+func (e Changed) at() time.Time       { return e.At }
+func (e HealthChanged) at() time.Time { return e.At }
+func (e Answered) at() time.Time      { return e.At }
+func (e Elapsed) at() time.Time       { return e.At }
 
 // An Action is something that a Coordination asks for: Propose or Wake.
 type Action interface{ action() }
@@ -50,7 +58,7 @@ func (Wake) action()    {}
 type CoordinationOptions struct {
 	// Node is the node that coordinates.
 	Node ring.NodeID
-	// Limits bounds the transfers; its Hold is the coordination's own.
+	// Limits bounds the transfers. Only its PerNode is taken; the rest is the coordination's own.
 	Limits Limits
 	// FirstRetry is the pause before a failed transfer or proposal is tried again; it doubles with
 	// each further failure up to MaxRetry. Defaults 200 ms and 30 s.
@@ -73,6 +81,7 @@ func (o CoordinationOptions) withDefaults() CoordinationOptions {
 type Coordination struct {
 	opts     CoordinationOptions
 	update   Update
+	health   Health
 	term     uint64 // issued to this coordination; 0 while it has none
 	proposed bool   // an Answered is to come
 	seen     bool   // the update was decided on
@@ -105,6 +114,8 @@ func (c *Coordination) Step(e Event) []Action {
 		if !e.Update.Leader {
 			c.term = 0
 		}
+	case HealthChanged:
+		c.health, c.seen = e.Health, false
 	case Answered:
 		c.proposed = false
 		if again := c.answered(e); again > 0 {
@@ -163,7 +174,12 @@ func (c *Coordination) decide(now time.Time) []Action {
 
 // schedule proposes what the record asks for, and asks to be woken when a pause ends.
 func (c *Coordination) schedule(now time.Time) []Action {
-	limits, next := c.opts.Limits, time.Duration(0)
+	next := time.Duration(0)
+	limits := Limits{
+		PerNode:     c.opts.Limits.PerNode,
+		Up:          c.health.Up,
+		Unreachable: func(n ring.NodeID) bool { return c.health.Of(n) == Unreachable },
+	}
 	pauses := map[moveID]pause{}
 	limits.Hold = func(kind topology.Kind, p ring.Partition, x topology.Part) bool {
 		left := c.hold(pauses, moveID{kind, p}, x, now)

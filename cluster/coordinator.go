@@ -14,6 +14,8 @@ import (
 type CoordinatorOptions struct {
 	CoordinationOptions
 	Store Store
+	// Liveness is optional; without it everybody is trusted to answer.
+	Liveness Liveness
 	// Proposer is a name that no other process and no other life of this one proposes under; see
 	// NewProposer.
 	Proposer string
@@ -56,9 +58,13 @@ func NewCoordinator(opts CoordinatorOptions) (*Coordinator, error) {
 }
 
 // Run coordinates until ctx ends or the store is closed, and returns nil then. It wakes up for
-// changes of the record and for pauses after failures, never on a tick. It may run once.
+// changes of the record and of liveness, and for pauses after failures, never on a tick. It may run once.
 func (c *Coordinator) Run(ctx context.Context) error {
 	updates := c.opts.Store.Watch(ctx)
+	var health <-chan Health // nil, and silent, without a detector
+	if c.opts.Liveness != nil {
+		health = c.opts.Liveness.Watch(ctx)
+	}
 	wake := time.NewTimer(0)
 	wake.Stop()
 	defer wake.Stop()
@@ -70,6 +76,12 @@ func (c *Coordinator) Run(ctx context.Context) error {
 				return nil
 			}
 			actions = c.machine.Step(Changed{At: time.Now(), Update: u})
+		case h, ok := <-health:
+			if !ok {
+				health = nil // the detector ended; its last word stands
+				continue
+			}
+			actions = c.machine.Step(HealthChanged{At: time.Now(), Health: h})
 		case <-wake.C:
 			actions = c.machine.Step(Elapsed{At: time.Now()})
 		}

@@ -14,4 +14,8 @@ var (
 	ErrClosed = errors.New("topology store closed")
 	// ErrBatch is returned for a proposal of more commands than a store takes at once.
 	ErrBatch = errors.New("too many commands in one proposal")
+	// ErrTopologyLost is returned when the store has lost the record of this node's cluster, or
+	// goes on from an older one. What nodes know they go on with; changes are refused until an
+	// operator brings the record back.
+	ErrTopologyLost = errors.New("topology_lost: the store no longer has this cluster's record; `baton cluster restore` brings it back")
 )

@@ -5,27 +5,31 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
-// DefaultPerNode is the default of Limits.PerNode.
-const DefaultPerNode = 8
-
-// Limits bounds what Schedule asks for.
+// Limits bounds what Schedule asks for, beyond the transfer limits of the record.
 type Limits struct {
-	// PerNode is the number of transfers a node takes part in at once, incoming and outgoing, of
-	// all kinds together. Default 8.
+	// PerNode is the number of transfers that a node sends at most, and of those that it receives,
+	// of all kinds together, where the record allows more. Default: what the record allows.
 	PerNode int
 	// Up says which nodes seem to answer; transfers are opened between such nodes only. It is
 	// advice. Default: all.
 	Up func(ring.NodeID) bool
+	// Unreachable says which nodes have not answered for so long that transfers do not wait for
+	// them: those not decided yet are aborted, and the others no longer keep their neighbours from
+	// moving. It is advice. Default: none.
+	Unreachable func(ring.NodeID) bool
 	// Hold says that a partition whose last transfer failed is left alone for now. Default: never.
 	Hold func(topology.Kind, ring.Partition, topology.Part) bool
 }
 
 func (l Limits) withDefaults() Limits {
 	if l.PerNode <= 0 {
-		l.PerNode = DefaultPerNode
+		l.PerNode = topology.MaxTransferLimit
 	}
 	if l.Up == nil {
 		l.Up = func(ring.NodeID) bool { return true }
+	}
+	if l.Unreachable == nil {
+		l.Unreachable = func(ring.NodeID) bool { return false }
 	}
 	if l.Hold == nil {
 		l.Hold = func(topology.Kind, ring.Partition, topology.Part) bool { return false }
@@ -42,18 +46,19 @@ func Schedule(s topology.State, limits Limits) []topology.Op {
 	if s.Ring() == nil {
 		return nil
 	}
-	ops := rescue(s, nil)
+	limits = limits.withDefaults()
+	ops := rescue(s, limits, nil)
 	ops = depart(s, ops)
-	ops = open(s, limits.withDefaults(), ops)
+	ops = open(s, limits, ops)
 	return ops[:min(len(ops), topology.Window)]
 }
 
 // rescue ends the transfers that cannot complete.
-func rescue(s topology.State, ops []topology.Op) []topology.Op {
+func rescue(s topology.State, limits Limits, ops []topology.Op) []topology.Op {
 	for _, t := range s.Transfers() {
 		switch t.Stage {
 		case topology.StagePrepare, topology.StageFold, topology.StageSeal:
-			if why := abortReason(s, t); why != "" {
+			if why := abortReason(s, limits, t); why != "" {
 				ops = append(ops, topology.AbortTransfer{Session: t.Session, Reason: why})
 			}
 		case topology.StageDrain:
@@ -65,7 +70,7 @@ func rescue(s topology.State, ops []topology.Op) []topology.Op {
 	return ops
 }
 
-func abortReason(s topology.State, t *topology.Transfer) topology.Reason {
+func abortReason(s topology.State, limits Limits, t *topology.Transfer) topology.Reason {
 	if why := s.Lost(t); why != "" {
 		return why
 	}
@@ -76,6 +81,10 @@ func abortReason(s topology.State, t *topology.Transfer) topology.Reason {
 		return topology.ReasonSourceDown
 	case !target.Alive():
 		return topology.ReasonTargetDown
+	case limits.Unreachable(t.Source):
+		return topology.ReasonSourceUnreachable
+	case limits.Unreachable(t.Target):
+		return topology.ReasonTargetUnreachable
 	case t.Stage != topology.StageSeal && s.Ring().Owner(t.Partition) != t.Target:
 		return topology.ReasonSuperseded
 	}
@@ -129,42 +138,55 @@ func open(s topology.State, limits Limits, ops []topology.Op) []topology.Op {
 
 // moves counts what is on the move.
 type moves struct {
-	s      topology.State
-	limits Limits
-	load   map[ring.NodeID]int
-	moving []map[ring.Partition]bool // by kind
+	s       topology.State
+	limits  Limits
+	out, in map[ring.NodeID]int
+	moving  []map[ring.Partition]bool // by kind
 }
 
 func newMoves(s topology.State, limits Limits) *moves {
-	m := &moves{s: s, limits: limits, load: map[ring.NodeID]int{}}
-	for _, spec := range s.Kinds() {
-		moving := map[ring.Partition]bool{}
+	m := &moves{s: s, limits: limits, out: map[ring.NodeID]int{}, in: map[ring.NodeID]int{}}
+	for k, spec := range s.Kinds() {
+		m.moving = append(m.moving, map[ring.Partition]bool{})
 		for _, t := range s.Transfers() {
+			if t.Kind != spec.Name || m.stuck(t) {
+				continue
+			}
+			m.add(k, t.Partition, t.Source, t.Target)
 			// In StageClean the target serves and the source only deletes.
-			if t.Kind == spec.Name && t.Stage != topology.StageClean {
-				moving[t.Partition] = true
+			if t.Stage == topology.StageClean {
+				delete(m.moving[k], t.Partition)
 			}
 		}
-		m.moving = append(m.moving, moving)
-	}
-	for _, t := range s.Transfers() {
-		m.load[t.Source]++
-		m.load[t.Target]++
 	}
 	return m
 }
 
+// stuck reports whether a transfer waits for nothing but a node that is unreachable. It may wait for
+// ever, and others must not wait with it.
+func (m *moves) stuck(t *topology.Transfer) bool {
+	switch t.Stage {
+	case topology.StageDrain:
+		return !t.Activated && m.limits.Unreachable(t.Target) || !t.SourceDrained && m.limits.Unreachable(t.Source)
+	case topology.StageClean, topology.StageAbort:
+		return m.limits.Unreachable(t.Source)
+	}
+	return false
+}
+
 func (m *moves) add(kind int, p ring.Partition, source, target ring.NodeID) {
 	m.moving[kind][p] = true
-	m.load[source]++
-	m.load[target]++
+	m.out[source]++
+	m.in[target]++
 }
+
+func (m *moves) limit(node ring.NodeID) int { return min(m.s.TransferLimit(node), m.limits.PerNode) }
 
 func (m *moves) fits(kind int, p ring.Partition, source, target ring.NodeID) bool {
 	from, _ := m.s.Member(source)
 	to, _ := m.s.Member(target)
 	switch {
-	case m.load[source] >= m.limits.PerNode || m.load[target] >= m.limits.PerNode:
+	case m.out[source] >= m.limit(source) || m.in[target] >= m.limit(target):
 		return false
 	case from.Status != topology.Valid && from.Status != topology.Leaving || to.Status != topology.Valid:
 		return false

@@ -85,6 +85,55 @@ func TestSchedule(t *testing.T) {
 		limits: cluster.Limits{PerNode: 3},
 		want:   []string{"open kv/1 to b at epoch 1", "open queue/1 to b at epoch 1", "open kv/3 to c at epoch 1"},
 	}, {
+		name: "as the record has it, sent and received apart",
+		setup: func(r *record) {
+			r.must(topology.SetTransferLimit{Limit: 4}, topology.SetTransferLimit{Node: "b", Limit: 1})
+			bound(r, map[ring.Partition]ring.NodeID{1: "b", 3: "c"})
+		},
+		want: []string{"open kv/1 to b at epoch 1", "open kv/3 to c at epoch 1", "open queue/3 to c at epoch 1"},
+	}, {
+		name: "a node that receives all it may can send",
+		setup: func(r *record) {
+			r.must(topology.SetTransferLimit{Limit: 1})
+			bound(r, map[ring.Partition]ring.NodeID{1: "b"})
+			for _, k := range kinds {
+				r.run(r.open(k.Name, 1, "b"), 0)
+			}
+			bound(r, map[ring.Partition]ring.NodeID{1: "c", 4: "b"})
+			r.open("kv", 4, "b")
+		},
+		want: []string{"open kv/1 to c at epoch 2"},
+	}, {
+		name: "transfers do not wait for nodes that are unreachable, suspects they do wait for",
+		setup: func(r *record) {
+			bound(r, map[ring.Partition]ring.NodeID{1: "b", 4: "c"})
+			r.run(r.open("kv", 1, "b"), topology.StageSeal)
+			r.open("queue", 1, "b")
+			r.open("kv", 4, "c")
+		},
+		limits: cluster.Limits{
+			Up:          func(n ring.NodeID) bool { return n == "a" },
+			Unreachable: func(n ring.NodeID) bool { return n == "b" },
+		},
+		want: []string{"abort 1: target unreachable", "abort 2: target unreachable"},
+	}, {
+		name: "nor for sources",
+		setup: func(r *record) {
+			bound(r, one)
+			r.open("kv", 1, "b")
+		},
+		limits: cluster.Limits{Unreachable: func(n ring.NodeID) bool { return n == "a" }, Up: func(n ring.NodeID) bool { return n != "a" }},
+		want:   []string{"abort 1: source unreachable"},
+	}, {
+		name: "a flip stands whoever is unreachable, and its neighbours go on",
+		setup: func(r *record) {
+			bound(r, map[ring.Partition]ring.NodeID{1: "b", 2: "c"})
+			r.run(r.open("kv", 1, "b"), topology.StageDrain)
+			r.run(r.open("queue", 1, "b"), topology.StageDrain)
+		},
+		limits: cluster.Limits{Unreachable: func(n ring.NodeID) bool { return n == "b" }, Up: func(n ring.NodeID) bool { return n != "b" }},
+		want:   []string{"open kv/2 to c at epoch 1", "open queue/2 to c at epoch 1"},
+	}, {
 		name:   "nodes that do not answer are left alone",
 		setup:  func(r *record) { bound(r, map[ring.Partition]ring.NodeID{1: "b", 3: "c"}) },
 		limits: cluster.Limits{Up: func(n ring.NodeID) bool { return n != "b" }},
@@ -178,12 +227,13 @@ func TestSchedule(t *testing.T) {
 func TestSchedule_oneProposal(t *testing.T) {
 	r := &record{fataler: t}
 	r.create(1024, 1, "a", "b")
+	r.must(topology.SetTransferLimit{Limit: 10_000})
 	to := map[ring.Partition]ring.NodeID{}
 	for p := range ring.Partition(1024) {
 		to[p] = "b"
 	}
 	bound(r, to)
-	if n := len(cluster.Schedule(r.s, cluster.Limits{PerNode: 10_000})); n != topology.Window {
+	if n := len(cluster.Schedule(r.s, cluster.Limits{})); n != topology.Window {
 		t.Errorf("%d operations, want %d", n, topology.Window)
 	}
 }

@@ -26,7 +26,7 @@ func (op StagePlan) apply(c *change) {
 	case op.BasedOn != c.membership:
 		c.refuse(CodePlanChanged, "the members changed in version %d: plan again", c.membership)
 		return
-	case c.onlyReplaces() && !op.Ring.Equal(State{&c.record}.Substituted()):
+	case c.onlyReplaces() && !op.Ring.Equal(c.substituted()):
 		c.refuse(CodeInvalid, "only replacements are staged, and a replacement gets exactly the partitions of whom it replaces: plan again")
 		return
 	}

@@ -215,9 +215,13 @@ func (c *change) unreplace(node ring.NodeID) {
 }
 
 // Substituted returns the committed ring with each member that is to be replaced substituted by its
-// replacement: what a plan starts from. It is the committed ring itself when nothing is replaced.
-func (s State) Substituted() *ring.Ring {
-	r := s.rec()
+// replacement: what a plan starts from. It is the committed ring itself when nothing is replaced. It
+// is also what the plan must be when only is set: then nothing but replacements is staged.
+func (s State) Substituted() (r *ring.Ring, only bool) {
+	return s.rec().substituted(), s.rec().onlyReplaces()
+}
+
+func (r *record) substituted() *ring.Ring {
 	to := map[ring.NodeID]ring.NodeID{}
 	for _, m := range r.members {
 		if m.Departs.replaces() {
@@ -240,8 +244,7 @@ func (s State) Substituted() *ring.Ring {
 	return next
 }
 
-// onlyReplaces reports whether replacements are staged and nothing else. The plan is then exactly the
-// substituted ring.
+// onlyReplaces reports whether replacements are staged and nothing else.
 func (r *record) onlyReplaces() bool {
 	some := false
 	for _, m := range r.members {

@@ -66,22 +66,24 @@ const MaxReason = 256
 
 // Reasons that Apply and the coordinator give, and those that participants share.
 const (
-	ReasonRefused         Reason = "refused"          // the source's kind said no to handoff_starting
-	ReasonCancelled       Reason = "cancelled"        // the operator
-	ReasonSuperseded      Reason = "superseded"       // the committed ring wants another owner
-	ReasonSourceRestarted Reason = "source restarted" // and lost the state the transfer needs
-	ReasonTargetRestarted Reason = "target restarted" // and lost the state the transfer needs
-	ReasonSourceDown      Reason = "source down"
-	ReasonTargetDown      Reason = "target down"
-	ReasonDigestMismatch  Reason = "digest mismatch" // the two seals differ
-	ReasonSealChanged     Reason = "seal changed"    // one side reported two different seals
-	ReasonOwnerChanged    Reason = "owner changed"   // owner or epoch is not that of the opening
-	ReasonReverted        Reason = "reverted"        // the flip was taken back before activation
-	ReasonBusy            Reason = "busy"
-	ReasonDiskFull        Reason = "disk full"
-	ReasonUnreadable      Reason = "unreadable item"
-	ReasonIdle            Reason = "idle timeout"
-	ReasonIntegrity       Reason = "integrity" // repeated damage on the wire
+	ReasonRefused           Reason = "refused"          // the source's kind said no to handoff_starting
+	ReasonCancelled         Reason = "cancelled"        // the operator
+	ReasonSuperseded        Reason = "superseded"       // the committed ring wants another owner
+	ReasonSourceRestarted   Reason = "source restarted" // and lost the state the transfer needs
+	ReasonTargetRestarted   Reason = "target restarted" // and lost the state the transfer needs
+	ReasonSourceDown        Reason = "source down"
+	ReasonTargetDown        Reason = "target down"
+	ReasonSourceUnreachable Reason = "source unreachable" // as liveness has it
+	ReasonTargetUnreachable Reason = "target unreachable" // as liveness has it
+	ReasonDigestMismatch    Reason = "digest mismatch"    // the two seals differ
+	ReasonSealChanged       Reason = "seal changed"       // one side reported two different seals
+	ReasonOwnerChanged      Reason = "owner changed"      // owner or epoch is not that of the opening
+	ReasonReverted          Reason = "reverted"           // the flip was taken back before activation
+	ReasonBusy              Reason = "busy"
+	ReasonDiskFull          Reason = "disk full"
+	ReasonUnreadable        Reason = "unreadable item"
+	ReasonIdle              Reason = "idle timeout"
+	ReasonIntegrity         Reason = "integrity" // repeated damage on the wire
 )
 
 // A Seal is what a side reports about its complete copy: the last sequence number, the number of

@@ -32,7 +32,7 @@ var Lines = [][]Entry{
 	{{Path: "pipe/mapreduce"}},
 	{{Path: "pipe/mapreduce/js"}, {Path: "pipe/mapreduce/wasm"}},
 	{{Path: "cluster"}},
-	{{Path: "cluster/clustertest", Kit: true}},
+	{{Path: "cluster/clustertest", Kit: true}, {Path: "cluster/consul/consultest", Kit: true}},
 	{{Path: "actors"}},
 	{{Path: "api/riakhttp"}, {Path: "api/riakpb"}, {Path: "api/admin"}, {Path: "api/dashboard"}},
 	{
@@ -44,6 +44,7 @@ var Lines = [][]Entry{
 		{Path: "cluster/raft"},
 		{Path: "cluster/consul"},
 	},
+	{{Path: "api/admin/admintest", Kit: true}},
 	{{Path: "."}},
 	{{Path: "batontest", Kit: true}},
 	{
