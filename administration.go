@@ -25,11 +25,11 @@ func (a *administration) Phase() admin.Phase { return *a.n.phase.Load() }
 
 func (a *administration) Ready() []string {
 	switch a.Phase() {
-	case admin.Unjoined:
+	case admin.PhaseUnjoined:
 		return []string{"the node has no cluster yet"}
-	case admin.Joining:
+	case admin.PhaseJoining:
 		return []string{"the node waits for its cluster to take it in"}
-	case admin.Stopping:
+	case admin.PhaseStopping:
 		return []string{"the node is stopping"}
 	}
 	return nil
@@ -110,7 +110,7 @@ func (a *administration) Commit(ctx context.Context, version uint64) error {
 
 func (a *administration) Join(ctx context.Context, addrs []string) error {
 	r := joinRequest{ctx: ctx, addrs: addrs, reply: make(chan error, 1)}
-	if a.Phase() != admin.Unjoined {
+	if a.Phase() != admin.PhaseUnjoined {
 		return fmt.Errorf("node %s of cluster %v: %w", a.n.self, a.Cluster(), admin.ErrJoined)
 	}
 	select {

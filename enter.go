@@ -129,7 +129,7 @@ func (s *starting) meet(ctx context.Context, addrs []string) error {
 // startAgain says that a member's process runs anew.
 func (s *starting) startAgain(ctx context.Context) error {
 	n := s.node
-	n.setPhase(admin.Joining)
+	n.setPhase(admin.PhaseJoining)
 	_, err := n.ask(ctx, topology.StartNode{
 		ClusterID: n.id.ClusterID, Node: n.self, Nonce: n.id.Nonce, Addr: n.addr(), Kinds: n.kindSpecs(),
 	})
@@ -189,7 +189,7 @@ func (s *starting) join(ctx context.Context, seeds []string) error {
 // alone: whoever leads, now or later, gives the same answer to this nonce.
 func (s *starting) propose(ctx context.Context) error {
 	n := s.node
-	n.setPhase(admin.Joining)
+	n.setPhase(admin.PhaseJoining)
 	_, err := n.ask(ctx, topology.Join{
 		Node: n.self, Addr: n.addr(), Nonce: n.id.Nonce, Kinds: n.kindSpecs(),
 		RingSize: n.opts.RingSize, Weight: n.opts.Weight, Location: n.opts.Location,
@@ -254,7 +254,7 @@ func (s *starting) joinOn(ctx context.Context, r joinRequest) error {
 	err := s.join(ctx, r.addrs)
 	if err != nil && n.record != nil {
 		n.closeRecord()
-		n.setPhase(admin.Unjoined)
+		n.setPhase(admin.PhaseUnjoined)
 	}
 	return err
 }

@@ -17,7 +17,7 @@ func (n *Node) Plan(ctx context.Context) (*cluster.PlanReport, error) {
 	if err != nil {
 		return nil, err
 	}
-	return cluster.Report(state, nil)
+	return cluster.Report(state)
 }
 
 // reached is the node as far as it has come, which is all the way.
@@ -31,11 +31,11 @@ func (r *reached) plan(ctx context.Context) (topology.State, error) {
 		if err != nil {
 			return state, fmt.Errorf("plan: %w", err)
 		}
-		op, err := cluster.Plan(state)
+		result, err := cluster.Plan(state)
 		if err != nil {
 			return state, err
 		}
-		err = r.propose(ctx, "plan", op)
+		err = r.propose(ctx, "plan", cluster.PlanOp(state, result))
 		if err == nil {
 			return r.record.Read(ctx)
 		}

@@ -111,7 +111,7 @@ func (n *Node) Err() error {
 // first, Leave.
 func (n *Node) Stop(ctx context.Context) error {
 	n.once.Do(func() {
-		n.setPhase(admin.Stopping)
+		n.setPhase(admin.PhaseStopping)
 		n.stop()
 		n.tasks.Wait()
 		if err := n.record.HandOver(ctx); err != nil {

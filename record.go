@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/dee2748c/baton/api/admin"
@@ -13,6 +14,7 @@ import (
 	"github.com/dee2748c/baton/cluster/memory"
 	"github.com/dee2748c/baton/cluster/port"
 	"github.com/dee2748c/baton/cluster/raft"
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
@@ -38,10 +40,33 @@ type raftRecord struct{ *raft.Store }
 
 func (r raftRecord) describe() admin.Agreement {
 	s := r.Status()
-	return admin.Agreement{
-		Store: StoreRaft, Leader: s.Leader, LeaderAddr: s.LeaderAddr, Term: s.Term, Applied: s.Applied,
-		Voters: s.Voters, NonVoters: s.NonVoters, Problem: s.Problem,
+	a := admin.Agreement{
+		Store: StoreRaft, Leader: raftNode(s.Leader), LeaderAddr: s.LeaderAddr, Term: s.Term, Applied: s.Applied,
+		Voters: raftNodes(s.Voters), NonVoters: raftNodes(s.Nonvoters),
 	}
+	switch {
+	case s.Err != nil:
+		a.Problem = s.Err.Error()
+	case s.Leader == "":
+		a.Problem = "no leader is known: a majority of the voters has to run and to reach each other"
+	}
+	return a
+}
+
+// raftNode is the node of a server, whose name ends in the node's nonce.
+func raftNode(server string) ring.NodeID {
+	if i := strings.LastIndexByte(server, '/'); i >= 0 {
+		server = server[:i]
+	}
+	return ring.NodeID(server)
+}
+
+func raftNodes(servers []raft.Member) []ring.NodeID {
+	var out []ring.NodeID
+	for _, m := range servers {
+		out = append(out, raftNode(m.Server))
+	}
+	return out
 }
 
 // consulRecord is the record in a Consul server.
@@ -51,8 +76,7 @@ type consulRecord struct{ *consul.Store }
 func (consulRecord) HandOver(context.Context) error { return nil }
 
 func (r consulRecord) describe() admin.Agreement {
-	s := r.Status()
-	return admin.Agreement{Store: StoreConsul, Leader: s.Leader, Applied: s.Applied, Problem: s.Problem}
+	return admin.Agreement{Store: StoreConsul}
 }
 
 // openRecord opens the node's handle on the record. seeds are asked while the

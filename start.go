@@ -41,7 +41,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		joins: make(chan joinRequest), done: make(chan struct{}),
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
-	n.setPhase(admin.Unjoined)
+	n.setPhase(admin.PhaseUnjoined)
 	s := &starting{node: n}
 	if err := s.run(ctx); err != nil {
 		s.undo(ctx)
@@ -226,7 +226,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	if n.id.Founder && n.opts.BootstrapExpect > 1 {
 		n.task(n.commitExpected)
 	}
-	n.setPhase(admin.Member)
+	n.setPhase(admin.PhaseMember)
 	return nil
 }
 

@@ -67,14 +67,10 @@ func (a *administration) progress() (progressReply, error) {
 	}
 	out := progressReply{Version: r.host.View().Version()}
 	for _, p := range r.host.Transfers() {
-		x := admin.Progress{
-			Session: p.Session, State: "receiving", Items: p.Items, Bytes: p.Bytes,
+		out.Sessions = append(out.Sessions, admin.Progress{
+			Session: p.Session, Attempt: p.Attempt, Items: p.Items, Bytes: p.Bytes,
 			TotalItems: p.TotalItems, TotalBytes: p.TotalBytes, Started: p.Started, Updated: p.Updated,
-		}
-		if p.Outgoing {
-			x.State = "sending"
-		}
-		out.Sessions = append(out.Sessions, x)
+		})
 	}
 	return out, nil
 }
