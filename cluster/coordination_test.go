@@ -24,7 +24,9 @@ import (
 //	down|start node=b      what happens to members
 //	update [leader]        the machine sees the record
 //	answer [err=...]       apply the outstanding proposal, or let it fail
+//	health b=suspect       what liveness believes; nodes not named are reachable
 //	elapse 1s              the time comes
+//	show                   owners and transfers
 func TestCoordination_transcripts(t *testing.T) {
 	datadriven.Walk(t, "testdata/coordination", func(t *testing.T, path string) {
 		x := &coordination{record: &record{fataler: t}, t: t, m: cluster.NewCoordination(cluster.CoordinationOptions{Node: "a"})}
@@ -78,6 +80,18 @@ func (x *coordination) run(d *datadriven.TestData) string {
 		return x.step(cluster.Changed{At: x.now, Update: cluster.Update{State: x.s, Leader: d.HasArg("leader")}})
 	case "answer":
 		return x.answer(d)
+	case "health":
+		reach := map[ring.NodeID]cluster.Reach{}
+		for _, a := range d.CmdArgs {
+			for _, r := range []cluster.Reach{cluster.Suspect, cluster.Unreachable} {
+				if a.Vals[0] == r.String() {
+					reach[ring.NodeID(a.Key)] = r
+				}
+			}
+		}
+		return x.step(cluster.HealthChanged{At: x.now, Health: cluster.NewHealth(reach)})
+	case "show":
+		return x.show()
 	case "elapse":
 		wait, err := time.ParseDuration(d.CmdArgs[0].Key)
 		if err != nil {
@@ -89,6 +103,17 @@ func (x *coordination) run(d *datadriven.TestData) string {
 		x.t.Fatalf("%s: unknown command %s", d.Pos, d.Cmd)
 	}
 	return fmt.Sprintf("version %d\n", x.s.Version())
+}
+
+func (x *coordination) show() string {
+	var b strings.Builder
+	for _, k := range x.s.Kinds() {
+		fmt.Fprintf(&b, "%s %v\n", k.Name, x.s.Owners(k.Name).Owners())
+	}
+	for _, t := range x.s.Transfers() {
+		fmt.Fprintf(&b, "session %d %s/%d %s to %s in %s\n", t.Session, t.Kind, t.Partition, t.Source, t.Target, t.Stage)
+	}
+	return b.String()
 }
 
 func (x *coordination) answer(d *datadriven.TestData) string {

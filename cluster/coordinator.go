@@ -64,6 +64,7 @@ func (c *Coordinator) Run(ctx context.Context) error {
 	var health <-chan Health // nil, and silent, without a detector
 	if c.opts.Liveness != nil {
 		health = c.opts.Liveness.Watch(ctx)
+		c.machine.Step(HealthChanged{At: time.Now(), Health: c.opts.Liveness.Health()}) // before any decision
 	}
 	wake := time.NewTimer(0)
 	wake.Stop()

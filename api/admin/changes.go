@@ -198,7 +198,7 @@ func join(ctx context.Context, h *handler, r JoinRequest) (any, error) {
 	case len(r.Addrs) == 0:
 		return nil, refuse(ErrRequest, "no addresses: name the cluster address of a member")
 	case !h.Node.Cluster().IsZero():
-		return nil, fmt.Errorf("%w, %s", ErrJoined, h.Node.Cluster())
+		return nil, refuse(ErrJoined, "it is %s: start it with an empty data directory to join another", h.Node.Cluster())
 	}
 	if err := h.Node.Join(ctx, r.Addrs); err != nil {
 		return nil, err
@@ -280,4 +280,3 @@ func restoreRecord(ctx context.Context, h *handler, r RestoreRequest) (any, erro
 type PlanRequest struct{}
 
 func (PlanRequest) operand() string { return "" }
-

@@ -55,7 +55,9 @@ func (c *Client) Addr() string { return c.base }
 
 // Status returns the cluster's status; it is answered by a node without a
 // cluster too.
-func (c *Client) Status(ctx context.Context) (Status, error) { return get[Status](ctx, c, "/v1/status") }
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	return get[Status](ctx, c, "/v1/status")
+}
 
 // Members returns all members, also Removed ones.
 func (c *Client) Members(ctx context.Context) (Members, error) {
@@ -76,7 +78,9 @@ func (c *Client) Transfers(ctx context.Context) (Transfers, error) {
 }
 
 // Health returns the node's readiness and beliefs.
-func (c *Client) Health(ctx context.Context) (Health, error) { return get[Health](ctx, c, "/v1/health") }
+func (c *Client) Health(ctx context.Context) (Health, error) {
+	return get[Health](ctx, c, "/v1/health")
+}
 
 // Config returns the settings in effect at the node.
 func (c *Client) Config(ctx context.Context) ([]Setting, error) {
@@ -84,7 +88,9 @@ func (c *Client) Config(ctx context.Context) ([]Setting, error) {
 }
 
 // Backup returns the record in binary form.
-func (c *Client) Backup(ctx context.Context) (Backup, error) { return get[Backup](ctx, c, "/v1/record") }
+func (c *Client) Backup(ctx context.Context) (Backup, error) {
+	return get[Backup](ctx, c, "/v1/record")
+}
 
 // StagedPlan returns the plan that is staged.
 func (c *Client) StagedPlan(ctx context.Context) (Plan, error) { return get[Plan](ctx, c, "/v1/plan") }

@@ -137,6 +137,7 @@ var known = []struct {
 
 	{cluster.ErrUnknown, "unknown_outcome", http.StatusGatewayTimeout, "it may have been done: look at the status, then repeat it"},
 	{cluster.ErrUnavailable, "unavailable", http.StatusServiceUnavailable, "nothing was changed: a majority of the voters, or the Consul server, must be reachable"},
+	{cluster.ErrTopologyLost, "topology_lost", http.StatusConflict, "bring the record back: baton cluster restore"},
 	{cluster.ErrClosed, "closed", http.StatusServiceUnavailable, "the node is stopping: ask another one"},
 	{cluster.ErrBatch, "too_many_commands", http.StatusBadRequest, ""},
 	{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout, "a change may have been done: look at the status, then repeat it"},
@@ -153,7 +154,7 @@ func toError(operation, operand string, err error) *Error {
 	for _, k := range known {
 		if errors.Is(err, k.err) {
 			e.Code, e.Remedy, e.status = k.code, k.remedy, k.status
-			e.split(k.err)
+			e.split(err, k.err)
 			break
 		}
 	}
@@ -162,17 +163,20 @@ func toError(operation, operand string, err error) *Error {
 
 // split divides a message that ends with "<sentinel>: <fact>: <remedy>", as
 // refusals do; the fact may be missing. A remedy of its own wins over the
-// table's.
-func (e *Error) split(sentinel error) {
-	_, rest, _ := strings.Cut(e.Message, sentinel.Error())
-	e.Message = sentinel.Error()
-	rest = strings.TrimPrefix(rest, ": ")
+// table's. What stands before the refusal of a record repeats the operation.
+func (e *Error) split(err, sentinel error) {
+	if refusal, ok := errors.AsType[*topology.Error](err); ok {
+		_, rest, _ := strings.Cut(refusal.Text, sentinel.Error())
+		e.Message = sentinel.Error() + rest
+	}
+	said, rest, ok := strings.Cut(e.Message, sentinel.Error()+": ")
+	if !ok {
+		return
+	}
+	e.Message, e.Remedy = said+sentinel.Error(), rest
 	if i := strings.LastIndex(rest, ": "); i >= 0 {
 		e.Message += ": " + rest[:i]
-		rest = rest[i+2:]
-	}
-	if rest != "" {
-		e.Remedy = rest
+		e.Remedy = rest[i+2:]
 	}
 }
 

@@ -1,8 +1,12 @@
 package admin
 
 import (
+	"cmp"
 	"context"
+	"math"
+	"strings"
 
+	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
@@ -35,54 +39,85 @@ func makePlan(ctx context.Context, h *handler, _ PlanRequest) (any, error) {
 	return h.report(ctx, state, Record{ClusterID: state.ClusterID().String(), Version: state.Version()})
 }
 
-// weigh adds what the nodes keep to the transfers of a plan, and estimates how
-// long the busiest node is at it: nodes move side by side, what one sends and
-// receives it does at its rate.
-func (p *Plan) weigh(sizes []NodeSizes) {
-	type key struct {
-		node ring.NodeID
+// report is what a commit of the staged plan would do.
+func (h *handler) report(ctx context.Context, state topology.State, record Record) (any, error) {
+	known, rate, unanswered := sized(h.Node.Sizes(ctx))
+	r, err := cluster.Report(state, known)
+	if err != nil {
+		return nil, err
+	}
+	p := Plan{
+		Record: record, PlanVersion: r.Version, Changes: changes(r.Changes), Members: []PlanMember{},
+		Transfers: flows(r.Transfers), Forced: flows(r.Forced), Unsized: unanswered,
+		Warnings: []Warning{}, Infeasible: []string{}, Reason: r.Reason,
+	}
+	for _, m := range r.Members {
+		p.Members = append(p.Members, PlanMember{
+			Node: m.Node, StatusBefore: m.Before.Status.String(), StatusAfter: m.After.Status.String(),
+			ShareBefore: m.Before.Percent, ShareAfter: m.After.Percent,
+			Weight: cmp.Or(m.After.Weight, 1), Location: m.After.Location,
+		})
+	}
+	for _, w := range r.Warnings {
+		p.Warnings = append(p.Warnings, Warning{string(w.Danger), w.Kind, w.Partitions, w.Text})
+	}
+	for line := range strings.Lines(r.Infeasible) {
+		p.Infeasible = append(p.Infeasible, strings.TrimSpace(line))
+	}
+	p.estimate(rate)
+	return p, nil
+}
+
+func flows(list []cluster.Flow) []PlanTransfer {
+	out := []PlanTransfer{}
+	for _, f := range list {
+		out = append(out, PlanTransfer{f.From, f.To, len(f.Partitions), f.Partitions, f.Items, f.Bytes, f.Unknown})
+	}
+	return out
+}
+
+// sized gathers what the members answered about their partitions: their sizes,
+// the slowest rate that was measured, and who did not answer.
+func sized(answers []NodeSizes) (sizes cluster.Sizes, rate float64, unanswered []Unanswered) {
+	type part struct {
+		kind topology.Kind
 		p    ring.Partition
 	}
-	kept := map[key]PartSize{}
-	p.Estimate.Rate, p.Estimate.Measured = AssumedRate, false
-	for _, n := range sizes {
+	known := map[part]PartSize{}
+	unanswered = []Unanswered{}
+	for _, n := range answers {
 		if n.Err != nil {
-			p.Unsized = append(p.Unsized, Unanswered{n.Node, n.Err.Error()})
+			unanswered = append(unanswered, Unanswered{n.Node, n.Err.Error()})
 			continue
 		}
 		for _, s := range n.Parts {
-			sum := kept[key{n.Node, s.Partition}]
-			sum.Items += s.Items
-			sum.Bytes += s.Bytes
-			kept[key{n.Node, s.Partition}] = sum
+			known[part{s.Kind, s.Partition}] = s
 		}
-		if n.Rate > 0 && (!p.Estimate.Measured || n.Rate < p.Estimate.Rate) {
-			p.Estimate.Rate, p.Estimate.Measured = n.Rate, true
+		if n.Rate > 0 && (rate == 0 || n.Rate < rate) {
+			rate = n.Rate
 		}
 	}
+	return func(kind topology.Kind, p ring.Partition) (uint64, uint64, bool) {
+		s, ok := known[part{kind, p}]
+		return s.Items, s.Bytes, ok
+	}, rate, unanswered
+}
+
+// estimate adds the transfers up. They take as long as the busiest node is at
+// it: nodes move side by side, and each sends and receives at its rate.
+func (p *Plan) estimate(rate float64) {
+	p.Estimate = Estimate{Rate: AssumedRate}
+	if rate > 0 {
+		p.Estimate = Estimate{Rate: rate, Measured: true}
+	}
 	load := map[ring.NodeID]uint64{}
-	for i := range p.Transfers {
-		t := &p.Transfers[i]
-		for _, x := range t.Partitions {
-			t.Items += kept[key{t.From, x}].Items
-			t.Bytes += kept[key{t.From, x}].Bytes
-		}
+	for _, t := range p.Transfers {
 		load[t.From] += t.Bytes
 		load[t.To] += t.Bytes
 		p.Count += t.Count
 		p.Bytes += t.Bytes
 	}
 	for _, bytes := range load {
-		p.Estimate.Seconds = max(p.Estimate.Seconds, float64(bytes)/p.Estimate.Rate)
+		p.Estimate.Seconds = max(p.Estimate.Seconds, math.Round(float64(bytes)/p.Estimate.Rate*10)/10)
 	}
-}
-
-// report is what a commit of the staged plan would do.
-func (h *handler) report(ctx context.Context, state topology.State, record Record) (any, error) {
-	p := Plan{
-		Record: record, PlanVersion: state.Plan().Version, Changes: changes(state.Plan().Changes), Members: []PlanMember{},
-		Transfers: []PlanTransfer{}, Forced: []PlanTransfer{}, Unsized: []Unanswered{}, Warnings: []string{}, Infeasible: []string{},
-	}
-	p.weigh(h.Node.Sizes(ctx))
-	return p, nil
 }

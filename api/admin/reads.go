@@ -18,6 +18,9 @@ import (
 // the one that this node has applied, and says so. A node without a cluster has
 // none.
 func (h *handler) newest(ctx context.Context) (topology.State, Record, error) {
+	if h.Node.Cluster().IsZero() {
+		return topology.State{}, Record{}, ErrUnjoined
+	}
 	ctx, cancel := context.WithTimeout(ctx, h.ReadWait)
 	defer cancel()
 	state, err := h.Node.Read(ctx)
@@ -26,7 +29,7 @@ func (h *handler) newest(ctx context.Context) (topology.State, Record, error) {
 		state, stale = h.Node.View(), err.Error()
 	}
 	if state.Ring() == nil {
-		return state, Record{}, ErrUnjoined
+		return state, Record{}, ErrUnjoined // it has joined a moment ago, and applied nothing yet
 	}
 	return state, Record{ClusterID: state.ClusterID().String(), Version: state.Version(), Stale: stale}, nil
 }

@@ -61,11 +61,11 @@ type Member struct {
 	Reach string `json:"reach"`
 	// Share and Pending are percentages of the ring: served now, over all kinds,
 	// and bound for it by the committed ring.
-	Share   float64 `json:"share"`
-	Pending float64 `json:"pending"`
-	Weight      int    `json:"weight"`
-	Location    string `json:"location,omitempty"`
-	Incarnation uint64 `json:"incarnation"`
+	Share       float64 `json:"share"`
+	Pending     float64 `json:"pending"`
+	Weight      int     `json:"weight"`
+	Location    string  `json:"location,omitempty"`
+	Incarnation uint64  `json:"incarnation"`
 }
 
 // Change is one staged change of the membership.
@@ -144,9 +144,10 @@ type Plan struct {
 	// Estimate is how long the transfers may take.
 	Estimate Estimate `json:"estimate"`
 	// Unsized nodes did not say what they keep: bytes are too low.
-	Unsized    []Unanswered `json:"unsized"`
-	Warnings   []string     `json:"warnings"`
-	Infeasible []string     `json:"infeasible"`
+	Unsized  []Unanswered `json:"unsized"`
+	Warnings []Warning    `json:"warnings"`
+	// Infeasible is what the members cannot give, a sentence each.
+	Infeasible []string `json:"infeasible"`
 	// Reason says why more partitions move than the shares alone would take.
 	Reason string `json:"reason,omitempty"`
 }
@@ -158,8 +159,9 @@ type PlanMember struct {
 	StatusAfter  string      `json:"status_after"`
 	ShareBefore  float64     `json:"share_before"`
 	ShareAfter   float64     `json:"share_after"`
-	Weight       int         `json:"weight"`
-	Location     string      `json:"location,omitempty"`
+	// Weight and Location are those after the commit.
+	Weight   int    `json:"weight"`
+	Location string `json:"location,omitempty"`
 }
 
 // PlanTransfer is what goes from one node to another.
@@ -170,6 +172,18 @@ type PlanTransfer struct {
 	Partitions []ring.Partition `json:"partitions"`
 	Items      uint64           `json:"items"`
 	Bytes      uint64           `json:"bytes"`
+	// Unknown counts the parts whose size nobody knows: Bytes lacks them.
+	Unknown int `json:"unknown,omitempty"`
+}
+
+// Warning is one thing that a commit brings about and that nobody may want.
+type Warning struct {
+	// Danger is nodes, locations, loss or unrepaired.
+	Danger string `json:"danger"`
+	// Kind is set for dangers to data.
+	Kind       topology.Kind    `json:"kind,omitempty"`
+	Partitions []ring.Partition `json:"partitions"`
+	Text       string           `json:"text"`
 }
 
 // Estimate is a duration with what it was made from.

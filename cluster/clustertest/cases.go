@@ -8,7 +8,6 @@ import (
 	"sync"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/topology"
@@ -35,7 +34,7 @@ func (s *suite) dedupe() {
 	before := s.encode(s.read(0))
 	for i := range s.Handles {
 		again := s.propose(i, cmds...)
-		if diff := cmp.Diff(first, again, cmpopts.EquateErrors(), cmp.Comparer(sameError)); diff != "" {
+		if diff := cmp.Diff(first, again, cmp.Comparer(sameError)); diff != "" {
 			s.Fatalf("repeated at %s (-first +again):\n%s", s.nodes[i], diff)
 		}
 		if s.encode(s.read(i)) != before {

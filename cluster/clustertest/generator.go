@@ -262,7 +262,7 @@ func (g *Generator) membership() topology.Op {
 }
 
 func (g *Generator) share(node ring.NodeID) topology.Op {
-	weight, location := g.rnd.IntN(5)-g.rnd.IntN(20)/19, fmt.Sprintf("rack-%d", g.rnd.IntN(3))
+	weight, location := g.rnd.IntN(5), fmt.Sprintf("rack-%d", g.rnd.IntN(3))
 	op := topology.StageShare{Node: node}
 	if g.rnd.IntN(4) > 0 {
 		op.Weight = &weight
@@ -328,7 +328,7 @@ func (g *Generator) start(node ring.NodeID) topology.Op {
 func (g *Generator) coordinator() topology.Op {
 	switch g.rnd.IntN(12) {
 	case 0:
-		op := topology.SetTransferLimit{Limit: g.rnd.IntN(6) - 1}
+		op := topology.SetTransferLimit{Limit: g.rnd.IntN(6)}
 		if g.rnd.IntN(3) > 0 {
 			op.Node = g.member(is(topology.Valid))
 		}

@@ -122,7 +122,7 @@ func raw(t testing.TB, addr string) *api.Client {
 }
 
 // A gate stands between one node and the server. It can be shut, as when the node's process is stopped,
-// and lose single writes and answers.
+// cut the node off, and lose single writes and answers.
 type gate struct {
 	addr string
 
@@ -130,7 +130,9 @@ type gate struct {
 	shut      chan struct{} // closed when the gate opens; nil while it is open
 	proposals int
 	answers   int
+	cut       bool
 	held      chan struct{} // told of each write that a shut gate holds
+	srv       *httptest.Server
 }
 
 func newGate(t testing.TB, server string) *gate {
@@ -140,12 +142,12 @@ func newGate(t testing.TB, server string) *gate {
 	proxy := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: server})
 	proxy.Transport = transport
 	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.pass(w, r, proxy) }))
-	g.addr = strings.TrimPrefix(srv.URL, "http://")
+	g.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.pass(w, r, proxy) }))
+	g.addr = strings.TrimPrefix(g.srv.URL, "http://")
 	t.Cleanup(func() {
 		g.setShut(false)
-		srv.CloseClientConnections()
-		srv.Close()
+		g.srv.CloseClientConnections()
+		g.srv.Close()
 		transport.CloseIdleConnections()
 	})
 	return g
@@ -154,7 +156,7 @@ func newGate(t testing.TB, server string) *gate {
 func (g *gate) pass(w http.ResponseWriter, r *http.Request, proxy http.Handler) {
 	write := r.URL.Path == "/v1/txn" && !r.URL.Query().Has("consistent")
 	g.mu.Lock()
-	shut := g.shut
+	shut, cut := g.shut, g.cut
 	loseProposal := write && g.proposals > 0
 	loseAnswer := write && !loseProposal && g.answers > 0
 	if loseProposal {
@@ -174,7 +176,7 @@ func (g *gate) pass(w http.ResponseWriter, r *http.Request, proxy http.Handler) 
 			return
 		}
 	}
-	if loseProposal {
+	if loseProposal || cut {
 		panic(http.ErrAbortHandler)
 	}
 	if loseAnswer {
@@ -193,6 +195,16 @@ func (g *gate) setShut(shut bool) {
 	}
 	if shut {
 		g.shut = make(chan struct{})
+	}
+}
+
+// setCut cuts the node off, also from answers that are on their way, or takes it back.
+func (g *gate) setCut(cut bool) {
+	g.mu.Lock()
+	g.cut = cut
+	g.mu.Unlock()
+	if cut {
+		g.srv.CloseClientConnections()
 	}
 }
 

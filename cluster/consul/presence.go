@@ -132,12 +132,16 @@ func (s *Store) endPredecessors(ctx context.Context) error {
 func (s *Store) establish(ctx context.Context) error {
 	bounded, cancel := context.WithTimeout(ctx, s.opts.RequestTimeout)
 	defer cancel()
-	err := s.register(bounded)
-	if err != nil {
+	if err := s.register(bounded); err != nil {
 		return err
 	}
 	for failures := 0; ; failures++ {
-		if err = s.acquire(bounded); err == nil || errors.Is(err, ErrDenied) {
+		// The check must not fail while the catalog is waited for.
+		err := s.pass(bounded)
+		if err == nil {
+			err = s.acquire(bounded)
+		}
+		if err == nil || errors.Is(err, ErrDenied) {
 			return err
 		}
 		pause(bounded, failures, 200*time.Millisecond)

@@ -108,10 +108,6 @@ func (s *Store) propose(ctx context.Context) {
 			}
 		}
 		s.commit(ctx, batch)
-		if ctx.Err() != nil && held != nil {
-			held.answer <- answer{err: cluster.ErrClosed}
-			held = nil
-		}
 	}
 }
 

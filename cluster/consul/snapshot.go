@@ -142,8 +142,8 @@ func (s *Store) prune(ctx context.Context, leads *api.TxnOp, folder string, firs
 }
 
 // Restore makes state the record of a server that has none, or an older one of the same cluster: an
-// operator's step after the server lost it. Nodes that have seen a newer record than state go on refusing
-// changes. The error is ErrRecordExists, topology.ErrClusterMismatch, topology.ErrNoCluster for an empty
+// operator's step after the server lost it. It is refused when this node knows a newer record; other nodes
+// that do go on refusing changes, and can restore theirs. The error is ErrRecordExists, topology.ErrClusterMismatch, topology.ErrNoCluster for an empty
 // state, or as for Propose.
 func (s *Store) Restore(ctx context.Context, state topology.State) error {
 	fail := func(err error) error {
@@ -157,12 +157,16 @@ func (s *Store) Restore(ctx context.Context, state topology.State) error {
 	case !id.IsZero() && id != state.ClusterID():
 		return fail(topology.ErrClusterMismatch)
 	}
+	known := s.record()
+	if v := known.state.Version(); v > state.Version() {
+		return fail(fmt.Errorf("this node knows version %d: %w", v, ErrRecordExists))
+	}
 	pairs, err := s.client.read(ctx, api.KVTxnOps{get(s.opts.headKey())})
 	if err != nil {
 		return fail(err)
 	}
 	// The new log's first index is beyond those that this node knows of.
-	index, modify := s.record().index, uint64(0)
+	index, modify := known.index, uint64(0)
 	if pairs[0].Value != nil {
 		h, err := decodeHead(pairs[0].Value)
 		switch {

@@ -72,8 +72,9 @@ func Open(ctx context.Context, opts Options) (*Store, error) {
 // begin reads the record and makes the node present. A session of the node's life before, which died or
 // was replaced, ends: what it locked is free.
 func (s *Store) begin(ctx context.Context) error {
-	if _, err := s.catchUp(ctx); err != nil && !errors.Is(err, cluster.ErrTopologyLost) {
-		return err
+	_, lost := s.catchUp(ctx)
+	if lost != nil && !errors.Is(lost, cluster.ErrTopologyLost) {
+		return lost
 	}
 	if err := s.endPredecessors(ctx); err != nil {
 		return err
@@ -81,7 +82,15 @@ func (s *Store) begin(ctx context.Context) error {
 	if err := s.establish(ctx); err != nil {
 		return err
 	}
-	return s.contend(ctx)
+	if err := s.contend(ctx); err != nil {
+		return err
+	}
+	if lost == nil {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.publish() // an empty record is news as well
+	}
+	return nil
 }
 
 // Close ends the session, takes the registration back and waits for the handle's goroutines.

@@ -36,7 +36,7 @@ func (s State) Apply(cmd Command) (State, Outcome) {
 	case c.clusterID.IsZero() && cmd.Op.opTag() != tagCreateCluster:
 		c.refuse(CodeNoCluster, "create a cluster or join one first")
 	case needsTerm(cmd.Op) && cmd.Term != c.term:
-		c.refuse(CodeStaleTerm, "the command carries term %d, the current one is %d held by %s: read the record and decide again", cmd.Term, c.term, c.leader)
+		c.refuse(CodeStaleTerm, "the command carries term %d, the current one is %d of %q: read the record and decide again", cmd.Term, c.term, c.leader)
 	default:
 		cmd.Op.apply(&c)
 	}

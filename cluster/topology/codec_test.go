@@ -169,9 +169,10 @@ func history(t testing.TB) topology.State {
 	}
 	do(topology.StagePlan{Ring: r, BasedOn: s.Membership()})
 	do(topology.CommitPlan{PlanVersion: s.Version()})
-	for p := ring.Partition(1); p < 8; p += 2 {
-		do(topology.OpenTransfer{Type: topology.Swap, Kind: "kv", Partition: p, Target: "b", ExpectEpoch: 1})
-		src, dst := topology.Report{Session: s.LastSession(), Node: "a", Incarnation: 1}, topology.Report{Session: s.LastSession(), Node: "b", Incarnation: 1}
+	move := func(p ring.Partition, from ring.NodeID, count int) (src, dst topology.Report) {
+		_, epoch := s.Owner("kv", p)
+		do(topology.OpenTransfer{Type: topology.Swap, Kind: "kv", Partition: p, Target: "b", ExpectEpoch: epoch})
+		src, dst = topology.Report{Session: s.LastSession(), Node: from, Incarnation: 1}, topology.Report{Session: s.LastSession(), Node: "b", Incarnation: 1}
 		steps := []topology.Op{
 			topology.SourceReady{Report: src},
 			topology.TargetReady{Report: dst},
@@ -182,15 +183,42 @@ func history(t testing.TB) topology.State {
 			topology.SourceDrained{Report: src},
 			topology.SourceCleaned{Report: src},
 		}
-		for _, op := range steps[:len(steps)-int(p)+1] {
+		for _, op := range steps[:count] {
 			do(op)
 		}
+		return src, dst
+	}
+	for p := ring.Partition(1); p < 8; p += 2 {
+		src, dst := move(p, "a", 9-int(p))
 		if p == 7 {
 			do(topology.Refuse{Report: dst, Reason: topology.ReasonBusy})
 			do(topology.SourceReleased{Report: src})
 		}
 	}
-	do(topology.StagePlan{Ring: r, BasedOn: s.Membership()})
+	// c and d come and go by force, which leaves reassigned partitions; e and f are staged.
+	do(topology.Join{Node: "c", Nonce: 1, Kinds: lawKinds})
+	do(topology.StagePlan{Ring: r.With(map[ring.Partition]ring.NodeID{4: "c"}), BasedOn: s.Membership()})
+	do(topology.CommitPlan{PlanVersion: s.Version()})
+	do(topology.Join{Node: "d", Nonce: 1, Kinds: lawKinds, Weight: 2, Location: "r"})
+	do(topology.StageForceReplace{Old: "a", New: "d"})
+	substituted, _ := s.Substituted()
+	do(topology.StagePlan{Ring: substituted, BasedOn: s.Membership()})
+	do(topology.CommitPlan{PlanVersion: s.Version()})
+	do(topology.BeginTerm{Node: "b"})
+	move(0, "d", 6)
+	move(2, "d", 4)
+	src, dst := move(6, "d", 3)
+	do(topology.Refuse{Report: dst, Reason: topology.ReasonBusy})
+	do(topology.SourceReleased{Report: src})
+	do(topology.Join{Node: "e", Nonce: 1, Kinds: lawKinds})
+	do(topology.StageReplace{Old: "c", New: "e"})
+	weight := 3
+	do(topology.StageShare{Node: "b", Weight: &weight})
+	do(topology.SetTransferLimit{Node: "b", Limit: 300})
+	do(topology.SetTransferLimit{Limit: 4})
+	do(topology.SetTransferLimit{Node: "d", Limit: 2})
+	substituted, _ = s.Substituted()
+	do(topology.StagePlan{Ring: substituted, BasedOn: s.Membership(), Infeasible: "too few", Reason: "tight"})
 	return s
 }
 
@@ -261,6 +289,17 @@ func planned(s topology.State) uint64 {
 		return p.Version
 	}
 	return 0
+}
+
+// The history has everything that the codec knows.
+func TestHistory_complete(t *testing.T) {
+	s := history(t)
+	b, _ := s.Member("b")
+	d, _ := s.Member("d")
+	x := s.Part("kv", 0)
+	if s.Plan() == nil || len(s.Plan().Changes) != 3 || b.Share == nil || d.Limit == nil || x.Reassigned == nil || len(s.Transfers()) != 2 || s.Part("kv", 6).Attempts != 1 {
+		t.Errorf("plan %+v, b %+v, d %+v, kv/0 %+v, %d transfers", s.Plan(), b, d, x, len(s.Transfers()))
+	}
 }
 
 func FuzzDecodeState(f *testing.F) {

@@ -5,10 +5,12 @@ import "github.com/dee2748c/baton/cluster/ring"
 // Operations is the number of operations that the command codec knows.
 const Operations = int(tagEnd) - 1
 
-// WithCertificates returns the record as if every partition had been moved once.
+// WithCertificates returns the record as if every partition had been moved once, and then given to its
+// owner by force.
 func WithCertificates(s State) State {
 	r := *s.r
 	r.parts = nil
+	given := &Reassignment{Version: 1, From: "b"}
 	for i, v := range s.r.parts {
 		w := newParts(v.size, part{})
 		for p := range ring.Partition(v.size) {
@@ -17,6 +19,7 @@ func WithCertificates(s State) State {
 				Session: uint64(p) + 1, Type: Swap, Kind: r.kinds[i].Name, Partition: p, Source: x.owner, Target: x.owner,
 				EpochBefore: 1, EpochAfter: 2, Items: 1000, Bytes: 1 << 20, FreezeMicros: 900,
 			}
+			x.given = given
 			*w.at(p) = x
 		}
 		r.parts = append(r.parts, w)

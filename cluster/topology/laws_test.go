@@ -111,6 +111,7 @@ func (w *world) check(before topology.State, op topology.Op, out topology.Outcom
 		}
 	}
 	w.checkSlots()
+	w.checkMembers()
 	if rep, ok := op.(interface{ Reporter() topology.Report }); ok && out.Changed() {
 		if m, _ := before.Member(rep.Reporter().Node); m.Incarnation != rep.Reporter().Incarnation || m.Status == topology.Down {
 			t.Fatalf("I10: %s@%d is %s but %s was taken from @%d", m.Node, m.Incarnation, m.Status, topology.OpName(op), rep.Reporter().Incarnation)
@@ -131,6 +132,11 @@ func (w *world) checkPart(before topology.State, op topology.Op, k topology.Kind
 	if before.RingSize() == 0 || x.Owner == y.Owner && x.Epoch == y.Epoch {
 		return
 	}
+	_, commit := op.(topology.CommitPlan)
+	if commit && w.removed(x.Owner) && (x.Transfer == nil || y.Transfer == nil) {
+		w.checkReassigned(before, k, p)
+		return
+	}
 	if x.Owner == y.Owner || y.Epoch != x.Epoch+1 || x.Transfer == nil || y.Transfer == nil {
 		t.Fatalf("I5: %s/%d went from %s epoch %d to %s epoch %d", k.Name, p, x.Owner, x.Epoch, y.Owner, y.Epoch)
 	}
@@ -138,8 +144,8 @@ func (w *world) checkPart(before topology.State, op topology.Op, k topology.Kind
 	case topology.StageSeal:
 		w.checkFlip(k, tr, y)
 	case topology.StageDrain:
-		_, removal := op.(topology.RemoveMember)
-		if tr.Activated || y.Owner != tr.Source || !k.Activate && !removal || y.Transfer.Stage != topology.StageAbort {
+		forced := commit && w.removed(tr.Target)
+		if tr.Activated || y.Owner != tr.Source || !k.Activate && !forced || y.Transfer.Stage != topology.StageAbort {
 			t.Fatalf("I7: %s/%d reverted: activated %t to %s", k.Name, p, tr.Activated, y.Owner)
 		}
 	default:
@@ -147,9 +153,27 @@ func (w *world) checkPart(before topology.State, op topology.Op, k topology.Kind
 	}
 }
 
+func (w *world) removed(node ring.NodeID) bool {
+	m, _ := w.s.Member(node)
+	return m.Status == topology.Removed
+}
+
+// checkReassigned holds an owner change without a transfer to what was staged.
+func (w *world) checkReassigned(before topology.State, k topology.KindSpec, p ring.Partition) {
+	x, y := before.Part(k.Name, p), w.s.Part(k.Name, p)
+	m, _ := before.Member(x.Owner)
+	want := topology.Reassignment{Version: w.s.Version(), From: x.Owner}
+	if !m.Departs.Forced() || y.Owner != w.s.Ring().Owner(p) || y.Epoch != x.Epoch+1 || y.Reassigned == nil || *y.Reassigned != want || y.Transfer != nil {
+		w.t.Fatalf("I11: %s/%d of %s, staged to %s, became %+v", k.Name, p, x.Owner, m.Departs, y)
+	}
+}
+
 // checkFlip holds a flip to F11 with the observer's own notes.
 func (w *world) checkFlip(k topology.KindSpec, tr *topology.Transfer, y topology.Part) {
 	t, n := w.t, w.seals[tr.Session]
+	if n != nil && n.frozen == nil && w.removed(tr.Source) {
+		n.frozen, n.frozenInc = n.sealed, w.incarnation(tr.Source) // the target's word stands for both
+	}
 	if n == nil || n.frozen == nil || n.sealed == nil || *n.frozen != *n.sealed {
 		t.Fatalf("I6: session %d flipped without equal seals: %+v", tr.Session, n)
 	}
@@ -160,6 +184,35 @@ func (w *world) checkFlip(k topology.KindSpec, tr *topology.Transfer, y topology
 	target, _ := w.s.Member(tr.Target)
 	if k.Volatile && (source.Incarnation != n.frozenInc || target.Incarnation != n.sealedInc) {
 		t.Fatalf("I6: session %d of a volatile kind flipped after a restart", tr.Session)
+	}
+}
+
+func (w *world) incarnation(node ring.NodeID) uint64 {
+	m, _ := w.s.Member(node)
+	return m.Incarnation
+}
+
+// checkMembers holds I11, and what is staged to what can be.
+func (w *world) checkMembers() {
+	term, leader := w.s.Term()
+	for _, m := range w.s.Members() {
+		with, _ := w.s.Member(m.With)
+		if m.With != "" && with.Status != topology.Joining && with.Resume != topology.Joining {
+			w.t.Fatalf("%s is to be replaced by %s, which is %s", m.Node, m.With, with.Status)
+		}
+		if m.Status != topology.Removed {
+			continue
+		}
+		if m.Departs != 0 || m.Share != nil || m.Limit != nil || leader == m.Node && term > 0 {
+			w.t.Fatalf("I11: removed member %+v, leader %s", m, leader)
+		}
+		n := w.s.Ring().Count(m.Node)
+		for _, k := range w.s.Kinds() {
+			n += w.s.Owners(k.Name).Count(m.Node)
+		}
+		if n > 0 {
+			w.t.Fatalf("I11: %s is removed and has %d partitions", m.Node, n)
+		}
 	}
 }
 
@@ -216,6 +269,8 @@ func (w *world) draw() topology.Op {
 		return topology.StageLeave{Node: node}
 	case 3:
 		return rapid.SampledFrom([]topology.Op{topology.Unstage{Node: node}, topology.ClearPlan{}, topology.MarkExited{Node: node}}).Draw(t, "undo")
+	case 19, 20:
+		return w.drawStaging(node)
 	case 4, 5:
 		return w.drawPlan()
 	case 6, 7:
@@ -237,12 +292,33 @@ func (w *world) draw() topology.Op {
 	return w.drawReport()
 }
 
+// drawStaging stages something that the first members did not bring with them.
+func (w *world) drawStaging(node ring.NodeID) topology.Op {
+	t, with := w.t, rapid.SampledFrom(lawNodes).Draw(w.t, "with")
+	weight, location := rapid.IntRange(0, 2).Draw(t, "weight"), rapid.SampledFrom([]string{"", "r"}).Draw(t, "location")
+	p := ring.Partition(rapid.IntRange(0, 8).Draw(t, "move"))
+	return rapid.SampledFrom([]topology.Op{
+		topology.StageReplace{Old: node, New: with},
+		topology.StageForceRemove{Node: node},
+		topology.StageForceRemove{Node: node},
+		topology.StageForceReplace{Old: node, New: with},
+		topology.StageShare{Node: node, Weight: &weight, Location: &location},
+		topology.StageShare{Node: node, Weight: &weight},
+		topology.MovePartition{Partition: p, Target: with, ExpectOwner: w.s.Ring().Owner(p % 8)},
+		topology.SetTransferLimit{Node: node, Limit: weight},
+		topology.SetTransferLimit{Limit: weight},
+	}).Draw(t, "staging")
+}
+
 func (w *world) drawPlan() topology.Op {
+	if r, only := w.s.Substituted(); only && rapid.IntRange(0, 9).Draw(w.t, "substitute") > 0 {
+		return topology.StagePlan{Ring: r, BasedOn: w.s.Membership()}
+	}
 	owners := make([]ring.NodeID, 8)
 	for i := range owners {
 		owners[i] = rapid.SampledFrom(lawNodes).Draw(w.t, "owner")
 		if m, ok := w.s.Member(owners[i]); !ok || !m.Claims() {
-			owners[i] = "a"
+			owners[i] = w.claimant()
 		}
 	}
 	r, err := ring.New(owners)
@@ -250,6 +326,16 @@ func (w *world) drawPlan() topology.Op {
 		w.t.Fatal(err)
 	}
 	return topology.StagePlan{Ring: r, BasedOn: w.s.Membership()}
+}
+
+// claimant returns any member that a plan may give partitions to.
+func (w *world) claimant() ring.NodeID {
+	for _, m := range w.s.Members() {
+		if m.Claims() {
+			return m.Node
+		}
+	}
+	return "a"
 }
 
 // drawReport continues a transfer, or says something else about it.

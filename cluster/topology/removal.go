@@ -22,6 +22,23 @@ func (op RemoveMember) apply(c *change) {
 	}
 }
 
+// dismiss makes a member Removed: its join is void, it replaces nobody, and a term that it holds is
+// over.
+func (c *change) dismiss(m Member, why string) {
+	c.putMember(m.removed())
+	c.void(m, why)
+	for _, o := range c.members {
+		if o.With == m.Node {
+			o.Departs, o.With = 0, ""
+			c.putMember(o)
+		}
+	}
+	if c.leader == m.Node {
+		c.term++
+		c.leader = ""
+	}
+}
+
 // removed returns the member after its removal: only what a later joiner of the name needs is kept.
 func (m Member) removed() Member {
 	m.Status, m.Resume = Removed, 0
@@ -30,14 +47,11 @@ func (m Member) removed() Member {
 }
 
 // remove removes members, all at once: their copies are given up, transfers end as far as they waited
-// for them, and what they still own belongs to the owners of the committed ring. A term that one of
-// them holds is over.
+// for them, and what they still own belongs to the owners of the committed ring.
 func (c *change) remove(nodes ...ring.NodeID) {
 	for _, n := range nodes {
 		m, _ := c.member(n)
-		c.putMember(m.removed())
-		c.void(m, "the member was removed: join with a new nonce")
-		c.unreplace(n)
+		c.dismiss(m, "the member was removed: join with a new nonce")
 	}
 	for _, t := range c.transfers {
 		if slices.Contains(nodes, t.Source) {
@@ -48,10 +62,6 @@ func (c *change) remove(nodes ...ring.NodeID) {
 		}
 	}
 	c.reassign(nodes)
-	if slices.Contains(nodes, c.leader) {
-		c.term++
-		c.leader = ""
-	}
 	c.out.Session, c.out.Stage, c.out.Epoch = 0, 0, 0
 }
 

@@ -192,9 +192,7 @@ func (ClearPlan) apply(c *change) {
 func (c *change) unstage(m Member) {
 	switch {
 	case m.joining():
-		c.putMember(m.removed())
-		c.void(m, "the operator took the join back: join with a new nonce")
-		c.unreplace(m.Node)
+		c.dismiss(m, "the operator took the join back: join with a new nonce")
 	case m.Departs != 0 || m.Share != nil:
 		m.Departs, m.With, m.Share = 0, "", nil
 		c.putMember(m)
@@ -202,16 +200,6 @@ func (c *change) unstage(m Member) {
 		return
 	}
 	c.replan()
-}
-
-// unreplace takes back the replacement by a node that does not join any more.
-func (c *change) unreplace(node ring.NodeID) {
-	for _, m := range c.members {
-		if m.With == node {
-			m.Departs, m.With = 0, ""
-			c.putMember(m)
-		}
-	}
 }
 
 // Substituted returns the committed ring with each member that is to be replaced substituted by its

@@ -33,18 +33,73 @@ type transcript struct {
 }
 
 func (x *transcript) run() string {
-	if x.d.Cmd == "show" {
+	switch x.d.Cmd {
+	case "show":
 		return show(x.s)
+	case "brief":
+		return brief(x.s)
+	case "settle":
+		return x.settle()
 	}
-	x.seq++
-	cmd := topology.Command{ID: topology.CommandID{Proposer: "test", Seq: x.seq}, Op: x.op()}
-	cmd.Term, _ = x.s.Term()
+	cmd := x.number(x.op())
 	x.d.MaybeScanArgs(x.t, "seq", &cmd.ID.Seq)
 	x.d.MaybeScanArgs(x.t, "proposer", &cmd.ID.Proposer)
 	x.d.MaybeScanArgs(x.t, "term", &cmd.Term)
 	next, out := applyChecked(x.t, x.s, cmd)
 	x.s = next
 	return tell(out)
+}
+
+func (x *transcript) number(op topology.Op) topology.Command {
+	x.seq++
+	cmd := topology.Command{ID: topology.CommandID{Proposer: "test", Seq: x.seq}, Op: op}
+	cmd.Term, _ = x.s.Term()
+	return cmd
+}
+
+// settle moves what is not where the ring wants it, one by one, between nodes that are alive.
+func (x *transcript) settle() string {
+	var b strings.Builder
+	moved, left := 0, 0
+	for _, k := range x.s.Kinds() {
+		for p := range ring.Partition(x.s.RingSize()) {
+			from, epoch := x.s.Owner(k.Name, p)
+			source, _ := x.s.Member(from)
+			target, _ := x.s.Member(x.s.Ring().Owner(p))
+			switch {
+			case source.Node == target.Node:
+				continue
+			case !source.Alive() || !target.Alive():
+				left++
+				continue
+			}
+			moved++
+			x.move(topology.OpenTransfer{Type: topology.Swap, Kind: k.Name, Partition: p, Target: target.Node, ExpectEpoch: epoch}, source, target)
+		}
+	}
+	fmt.Fprintf(&b, "moved %d, left %d\n", moved, left)
+	return b.String()
+}
+
+func (x *transcript) move(open topology.OpenTransfer, source, target topology.Member) {
+	next, out := applyChecked(x.t, x.s, x.number(open))
+	x.s = next
+	src := topology.Report{Session: out.Session, Node: source.Node, Incarnation: source.Incarnation}
+	dst := topology.Report{Session: out.Session, Node: target.Node, Incarnation: target.Incarnation}
+	for _, op := range []topology.Op{
+		topology.SourceReady{Report: src},
+		topology.TargetReady{Report: dst},
+		topology.ReadyToSeal{Report: src},
+		topology.SourceFrozen{Report: src},
+		topology.TargetSealed{Report: dst},
+		topology.TargetActivated{Report: dst},
+		topology.SourceDrained{Report: src},
+		topology.SourceCleaned{Report: src},
+	} {
+		if x.s, out = applyChecked(x.t, x.s, x.number(op)); out.Err != nil {
+			x.t.Fatal(out.Err)
+		}
+	}
 }
 
 // applyChecked applies a command and checks the laws that hold for every one of them.
@@ -161,7 +216,7 @@ func (x *transcript) op() topology.Op {
 		if w := int(x.num("weight", 0)); x.d.HasArg("weight") {
 			op.Weight = &w
 		}
-		if l := x.str("location", ""); x.d.HasArg("location") {
+		if l := strings.TrimPrefix(x.str("location", ""), "none"); x.d.HasArg("location") {
 			op.Location = &l
 		}
 		return op
@@ -292,50 +347,78 @@ func tellChanges(changes []topology.StagedChange) string {
 	return strings.Join(out, ", ")
 }
 
-// show prints what is not as it was at the creation.
-func show(s topology.State) string {
+// brief prints the members, what is staged, and who owns what.
+func brief(s topology.State) string {
 	var b strings.Builder
-	term, leader := s.Term()
-	fmt.Fprintf(&b, "version %d, members of %d, term %d of %q, last session %d\n", s.Version(), s.Membership(), term, leader, s.LastSession())
-	for _, m := range s.Members() {
-		fmt.Fprintf(&b, "  %s@%d %s %s nonce=%d", m.Node, m.Incarnation, m.Status, m.Addr, m.Nonce)
-		if m.Weight != 0 || m.Location != "" {
-			fmt.Fprintf(&b, " weight=%d location=%q", m.Weight, m.Location)
-		}
-		if m.Limit != nil {
-			fmt.Fprintf(&b, " limit=%d", *m.Limit)
+	showMembers(&b, s)
+	for _, k := range s.Kinds() {
+		fmt.Fprintf(&b, "  %s:", k.Name)
+		for p, x := range s.Parts(k.Name) {
+			fmt.Fprintf(&b, " %s", x.Owner)
+			if to := s.Ring().Owner(p); to != x.Owner {
+				fmt.Fprintf(&b, ">%s", to)
+			}
+			if x.Reassigned != nil {
+				fmt.Fprintf(&b, "(-%s)", x.Reassigned.From)
+			}
 		}
 		fmt.Fprintln(&b)
 	}
+	return b.String()
+}
+
+// show prints what is not as it was at the creation.
+func show(s topology.State) string {
+	var b strings.Builder
+	showMembers(&b, s)
+	showParts(&b, s)
+	return b.String()
+}
+
+func showMembers(b *strings.Builder, s topology.State) {
+	term, leader := s.Term()
+	fmt.Fprintf(b, "version %d, members of %d, term %d of %q, last session %d\n", s.Version(), s.Membership(), term, leader, s.LastSession())
+	for _, m := range s.Members() {
+		fmt.Fprintf(b, "  %s@%d %s %s nonce=%d", m.Node, m.Incarnation, m.Status, m.Addr, m.Nonce)
+		if m.Weight != 0 || m.Location != "" {
+			fmt.Fprintf(b, " weight=%d location=%q", m.Weight, m.Location)
+		}
+		if m.Limit != nil {
+			fmt.Fprintf(b, " limit=%d", *m.Limit)
+		}
+		fmt.Fprintln(b)
+	}
 	if p := s.Plan(); p != nil {
-		fmt.Fprintf(&b, "  plan %d on %d: %s\n", p.Version, p.BasedOn, tellChanges(p.Changes))
+		fmt.Fprintf(b, "  plan %d on %d: %s\n", p.Version, p.BasedOn, tellChanges(p.Changes))
 	}
 	if staged := s.Staged(); len(staged) > 0 {
-		fmt.Fprintf(&b, "  staged: %s\n", tellChanges(staged))
+		fmt.Fprintf(b, "  staged: %s\n", tellChanges(staged))
 	}
+}
+
+func showParts(b *strings.Builder, s topology.State) {
 	for _, k := range s.Kinds() {
 		for p, x := range s.Parts(k.Name) {
 			if x.LastSession == 0 && x.Owner == s.Ring().Owner(p) && x.Reassigned == nil {
 				continue
 			}
-			fmt.Fprintf(&b, "  %s/%d owner %s epoch %d bound for %s last session %d", k.Name, p, x.Owner, x.Epoch, s.Ring().Owner(p), x.LastSession)
+			fmt.Fprintf(b, "  %s/%d owner %s epoch %d bound for %s last session %d", k.Name, p, x.Owner, x.Epoch, s.Ring().Owner(p), x.LastSession)
 			if x.Attempts > 0 {
-				fmt.Fprintf(&b, ", failed %d times (%s)", x.Attempts, x.LastReason)
+				fmt.Fprintf(b, ", failed %d times (%s)", x.Attempts, x.LastReason)
 			}
 			if x.Reassigned != nil {
-				fmt.Fprintf(&b, ", without the copy of %s since version %d", x.Reassigned.From, x.Reassigned.Version)
+				fmt.Fprintf(b, ", without the copy of %s since version %d", x.Reassigned.From, x.Reassigned.Version)
 			}
-			fmt.Fprintln(&b)
+			fmt.Fprintln(b)
 			if c := x.Certificate; c != nil {
-				fmt.Fprintf(&b, "    certificate: session %d %s to %s epoch %d to %d, %d items, %d bytes, seq %d, %s = %s, frozen %d us, fenced %d\n",
+				fmt.Fprintf(b, "    certificate: session %d %s to %s epoch %d to %d, %d items, %d bytes, seq %d, %s = %s, frozen %d us, fenced %d\n",
 					c.Session, c.Source, c.Target, c.EpochBefore, c.EpochAfter, c.Items, c.Bytes, c.LastSeq, c.SourceDigest, c.TargetDigest, c.FreezeMicros, c.Fenced)
 			}
 		}
 	}
 	for _, t := range s.Transfers() {
-		fmt.Fprintf(&b, "  transfer %d %s %s/%d %s@%d to %s@%d in %s epoch %d", t.Session, t.Type, t.Kind, t.Partition,
+		fmt.Fprintf(b, "  transfer %d %s %s/%d %s@%d to %s@%d in %s epoch %d", t.Session, t.Type, t.Kind, t.Partition,
 			t.Source, t.SourceIncarnation, t.Target, t.TargetIncarnation, t.Stage, t.Epoch)
-		fmt.Fprintf(&b, " ready=%t/%t sealed=%t/%t activated=%t drained=%t %s\n", t.SourceReady, t.TargetReady, t.Frozen != nil, t.Sealed != nil, t.Activated, t.SourceDrained, t.Reason)
+		fmt.Fprintf(b, " ready=%t/%t sealed=%t/%t activated=%t drained=%t %s\n", t.SourceReady, t.TargetReady, t.Frozen != nil, t.Sealed != nil, t.Activated, t.SourceDrained, t.Reason)
 	}
-	return b.String()
 }

@@ -2,10 +2,13 @@ package main
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/cmd/node/demo"
+	"github.com/dee2748c/baton/cmd/node/settings"
 )
 
 // Exit codes; doc.go says what each means.
@@ -32,8 +35,13 @@ func ran(err error) error {
 	return &ranError{err}
 }
 
+// usageError is an argument that turned out wrong after the command began.
+type usageError struct{ text string }
+
+func (e *usageError) Error() string { return e.text }
+
 // negative errors say that the command worked and the answer is no.
-var negative = []error{demo.ErrInexact}
+var negative = []error{demo.ErrInexact, errNotReady}
 
 // refused errors say that the cluster is not in a state in which it could be
 // done.
@@ -52,6 +60,8 @@ func exitCode(err error) int {
 		return exitDone
 	case !errors.As(err, &began), badInput(err):
 		return exitUsage
+	case answered(err) != 0:
+		return answered(err)
 	case isOne(err, negative):
 		return exitNegative
 	case isOne(err, refused):
@@ -65,7 +75,24 @@ func badInput(err error) bool {
 	var option *baton.OptionError
 	var flag *demo.OptionError
 	var input *demo.InputError
-	return errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &input)
+	var setting *settings.Error
+	var usage *usageError
+	return errors.As(err, &usage) || errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &input) || errors.As(err, &setting)
+}
+
+// answered is the exit code of an answer of the admin API, or 0 for any other
+// error.
+func answered(err error) int {
+	e, ok := errors.AsType[*admin.Error](err)
+	switch {
+	case !ok:
+		return 0
+	case e.Status() == http.StatusConflict:
+		return exitRefused
+	case e.Status() < http.StatusInternalServerError:
+		return exitUsage
+	}
+	return exitUnavailable
 }
 
 func isOne(err error, targets []error) bool {

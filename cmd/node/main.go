@@ -16,10 +16,12 @@ func main() {
 }
 
 // run executes the command line and returns the exit code. An interrupt cancels
-// the command's context, so that it ends in order.
+// the command's context, so that it ends in order; a second one ends the process
+// at once.
 func run(args []string, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop)
 	root := newRoot()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -41,11 +43,14 @@ actors work; a partition moves with its data and its running workers.
 
 Exit codes: 0 done, 1 a negative result, 2 usage or input, 3 unavailable or
 unknown, 4 refused by the cluster's state.`,
-		Example: `  baton demo
+		Example: `  baton cluster status
+  baton demo
   baton version --json`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		SuggestionsMinimumDistance: 2,
 	}
-	root.AddCommand(newDemo(), newVersion())
+	root.AddCommand(newCluster(), newTransfers(), newTransferLimit(), newHandoff(),
+		newRingReady(), newRingStatus(), newMembers("member-status"), newConfig(), newDemo(), newVersion())
 	return root
 }

@@ -1,0 +1,142 @@
+package show
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/dee2748c/baton/api/admin"
+)
+
+// Transfers shows what waits, what moves and what failed.
+func Transfers(t admin.Transfers) string {
+	var b strings.Builder
+	stale(&b, t.Record)
+	for _, w := range t.Waiting {
+		fmt.Fprintf(&b, "%s waiting to handoff %s\n", w.Node, count(w.Partitions, "partition"))
+	}
+	if len(t.Waiting) > 0 {
+		b.WriteString("\n")
+	}
+	if len(t.Active) == 0 {
+		b.WriteString("No transfers are active.\n")
+	} else {
+		title(&b, "Active Transfers")
+		rows := [][]string{{"Session", "Type", "Partition", "From", "To", "Stage", "Items", "Bytes", "Rate", "Progress"}}
+		for _, x := range t.Active {
+			rows = append(rows, []string{
+				fmt.Sprint(x.Session), x.Type, fmt.Sprintf("%s/%d", x.Kind, x.Partition), string(x.Source), string(x.Target),
+				stage(x), fmt.Sprint(x.Items), Bytes(x.Bytes), rate(x), bar(x),
+			})
+		}
+		table(&b, rows, 0, 6, 7, 8)
+	}
+	if len(t.Failed) > 0 {
+		b.WriteString("\n")
+		title(&b, "Failed Attempts")
+		rows := [][]string{{"Partition", "From", "To", "Attempts", "Reason"}}
+		for _, x := range t.Failed {
+			rows = append(rows, []string{fmt.Sprintf("%s/%d", x.Kind, x.Partition), string(x.Source), string(x.Target), fmt.Sprint(x.Attempts), x.Reason})
+		}
+		table(&b, rows, 3)
+		b.WriteString("They are tried again, after pauses.\n")
+	}
+	for i, u := range t.Unanswered {
+		if i == 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "NOTE: %s does not answer (%s): its progress is not shown\n", u.Node, u.Error)
+	}
+	return b.String()
+}
+
+func stage(t admin.Transfer) string {
+	if t.Reason != "" {
+		return fmt.Sprintf("%s (%s)", t.Stage, t.Reason)
+	}
+	return t.Stage
+}
+
+// rate is the mean since the stream began.
+func rate(t admin.Transfer) string {
+	if t.Started == nil || !t.Updated.After(*t.Started) {
+		return "--"
+	}
+	return Bytes(uint64(float64(t.Bytes)/t.Updated.Sub(*t.Started).Seconds())) + "/s"
+}
+
+// share is how much of a transfer is done, from 0 to 100; ok is false when
+// nobody knows.
+func share(t admin.Transfer) (int, bool) {
+	switch {
+	case t.Stage == "drain" || t.Stage == "clean":
+		return 100, true
+	case t.TotalItems == 0:
+		return 0, false
+	}
+	return int(min(100, t.Items*100/t.TotalItems)), true
+}
+
+func bar(t admin.Transfer) string {
+	p, ok := share(t)
+	if !ok {
+		return "--"
+	}
+	return fmt.Sprintf("[%-10s] %d%%", strings.Repeat("#", p/10), p)
+}
+
+// Limits shows the limits on transfers.
+func Limits(t admin.Transfers) string {
+	var b strings.Builder
+	stale(&b, t.Record)
+	rows := [][]string{{"Limit", "Node"}}
+	for _, l := range t.Limits {
+		rows = append(rows, []string{fmt.Sprint(l.Limit), string(l.Node)})
+	}
+	table(&b, rows, 0)
+	return b.String()
+}
+
+// Changes tells what is new since an earlier answer, one line each: transfers
+// that began, came to another stage or a further tenth, failed or ended.
+func Changes(before, now admin.Transfers) []string {
+	was := map[uint64]admin.Transfer{}
+	for _, t := range before.Active {
+		was[t.Session] = t
+	}
+	var out []string
+	for _, t := range now.Active {
+		old, known := was[t.Session]
+		delete(was, t.Session)
+		p, counted := share(t)
+		q, _ := share(old)
+		if known && old.Stage == t.Stage && (!counted || p/10 == q/10) {
+			continue
+		}
+		line := fmt.Sprintf("session %d %s/%d %s -> %s %s", t.Session, t.Kind, t.Partition, t.Source, t.Target, stage(t))
+		if counted {
+			line += fmt.Sprintf(" %d%%", p)
+		}
+		out = append(out, line)
+	}
+	for _, t := range before.Active {
+		if _, ended := was[t.Session]; ended {
+			out = append(out, fmt.Sprintf("session %d %s/%d %s -> %s ended", t.Session, t.Kind, t.Partition, t.Source, t.Target))
+		}
+	}
+	if a, b := waiting(before), waiting(now); a != b {
+		out = append(out, fmt.Sprintf("%s waiting", count(b, "partition")))
+	}
+	return out
+}
+
+// waiting is the number of partitions that still have to move.
+func waiting(t admin.Transfers) int {
+	n := 0
+	for _, w := range t.Waiting {
+		n += w.Partitions
+	}
+	return n
+}
+
+// Settled reports whether there is nothing left to watch.
+func Settled(t admin.Transfers) bool { return len(t.Active) == 0 && len(t.Waiting) == 0 }
