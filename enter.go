@@ -30,6 +30,11 @@ type joinRequest struct {
 // start repeats the same attempt.
 func (s *starting) enter(ctx context.Context) error {
 	n := s.node
+	if !n.id.ClusterID.IsZero() {
+		if err := s.meet(ctx, n.opts.Join); err != nil {
+			return err
+		}
+	}
 	switch o := n.opts; {
 	case n.id.Founder:
 		return s.found(ctx)
@@ -98,9 +103,6 @@ func (n *Node) member(id topology.ClusterID) {
 // rejoin takes part again in the cluster that the node is a member of.
 func (s *starting) rejoin(ctx context.Context) error {
 	n := s.node
-	if err := s.meet(ctx, n.opts.Join); err != nil {
-		return err
-	}
 	if err := n.openRecord(ctx, n.opts.Join); err != nil {
 		return err
 	}

@@ -119,7 +119,7 @@ func (n *Node) Stop(ctx context.Context) error {
 		}
 		err := n.host.Stop(ctx)
 		if n.detector != nil {
-			n.detector.Leave(ctx)
+			err = errors.Join(err, n.detector.Leave(ctx))
 		}
 		n.close(err)
 	})

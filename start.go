@@ -234,7 +234,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 func (s *starting) detect() (*swim.Detector, error) {
 	n := s.node
 	d, err := swim.Open(swim.Options{
-		Node: n.self, Incarnation: s.peer.Incarnation, Addr: s.peer.Addr, Cluster: n.id.ClusterID,
+		Node: n.self, Incarnation: s.peer.Incarnation, Cluster: n.id.ClusterID,
 		Listener: n.port.Listener(port.Gossip), Dial: n.dial(port.Gossip), Logger: n.opts.Logger,
 	})
 	if err != nil {
