@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/dee2748c/baton"
-	"github.com/dee2748c/baton/cluster/memory"
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/pipe/mapreduce"
 )
@@ -23,10 +22,13 @@ func testLog() *slog.Logger {
 
 func startNodes(t *testing.T, ctx context.Context, names ...string) []*baton.Node {
 	t.Helper()
-	record := memory.New()
 	var nodes []*baton.Node
-	for _, name := range names {
-		n, err := baton.Start(ctx, baton.Options{Name: name, Record: record, Jobs: []mapreduce.Definition{mapreduce.WordCount()}, Logger: testLog()})
+	for i, name := range names {
+		o := baton.Options{Name: name, Bootstrap: i == 0, Jobs: []mapreduce.Definition{mapreduce.WordCount()}, Logger: testLog()}
+		if i > 0 {
+			o.Join = []string{nodes[0].Addr()}
+		}
+		n, err := baton.Start(ctx, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -80,7 +82,6 @@ func TestCluster_jobWhileNodeJoins(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	nodes := startNodes(t, ctx, "a", "b", "c")
-	record := nodes[0].Record()
 	want := map[string]uint64{}
 	for i := range 2000 {
 		text := fmt.Sprintf("doc%d ", i)
@@ -102,7 +103,7 @@ func TestCluster_jobWhileNodeJoins(t *testing.T) {
 		}
 		started = true
 		go func() {
-			n, err := baton.Start(ctx, baton.Options{Name: "d", Record: record, Jobs: []mapreduce.Definition{mapreduce.WordCount()}, Logger: testLog()})
+			n, err := baton.Start(ctx, baton.Options{Name: "d", Join: []string{nodes[0].Addr()}, Jobs: []mapreduce.Definition{mapreduce.WordCount()}, Logger: testLog()})
 			if err == nil {
 				t.Cleanup(func() { n.Stop(context.Background()) })
 				err = n.Rebalance(ctx)

@@ -2,9 +2,8 @@
 // partitions, each served by a vnode, on nodes that join and leave while the
 // service goes on. Pipelines and MapReduce run where the data is.
 //
-//	record := memory.New()
-//	a, err := baton.Start(ctx, baton.Options{Name: "a", Record: record})
-//	b, err := baton.Start(ctx, baton.Options{Name: "b", Record: record})
+//	a, err := baton.Start(ctx, baton.Options{Name: "a", Bootstrap: true})
+//	b, err := baton.Start(ctx, baton.Options{Name: "b", Join: []string{a.Addr()}})
 //	err = a.Rebalance(ctx) // plan, commit, and wait until the partitions have moved
 //	err = a.KV().Put(ctx, kv.Object{Bucket: "pages", Key: "1", Value: text})
 //	run, err := baton.RunJob(ctx, a, mapreduce.WordCount(), baton.Bucket("pages"))
@@ -24,5 +23,7 @@
 //
 //   - I1 Start leaves nothing behind when it fails: no listener, no goroutine, no member.
 //   - I2 Stop returns when every goroutine of the node has ended.
-//   - I3 A node that is stopped without leaving stays a member; its name, started again, is the same node in a new life.
+//   - I3 A node that is stopped without leaving stays a member; started again on its data directory, it is the same node in a new life.
+//   - I4 Only Bootstrap (or BootstrapExpect, when all that are expected run) creates a cluster; a node that joins never does.
+//   - I5 A node that another process has taken the place of, or that was removed, ends by itself (Done, Err).
 package baton

@@ -11,18 +11,32 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
-// identity is what a node with a durable engine keeps beside its data: as who
-// it became a member. A node that has lost it must join as a new one.
+// The files of a data directory.
+const (
+	lockFile     = "LOCK"      // held while a process uses the directory
+	identityFile = "node.json" // who the node is
+	recordDir    = "record"    // the node's part of the replicated record
+	storeDir     = "store"     // partitions
+)
+
+var (
+	// ErrIdentity says that a data directory belongs to another node.
+	ErrIdentity = errors.New("data directory belongs to another node")
+	// ErrDirInUse says that another process uses a data directory.
+	ErrDirInUse = errors.New("data directory in use")
+)
+
+// identity is what a node keeps beside its data: as who it became a member. It
+// is written before the node asks for anything, so that a crash in between
+// repeats the same attempt. A node that has lost it must join as a new one.
 type identity struct {
+	Node  string
+	Nonce uint64
+	// ClusterID is zero until the node knows which cluster it is a member of.
 	ClusterID topology.ClusterID
-	Node      string
-	Nonce     uint64
+	// Founder: the node creates the cluster of that id.
+	Founder bool `json:",omitempty"`
 }
-
-const identityFile = "node.json"
-
-// ErrIdentity says that a data directory belongs to another node.
-var ErrIdentity = errors.New("data directory belongs to another node")
 
 // loadIdentity reads the identity of a data directory; ok is false when there
 // is none.

@@ -12,26 +12,38 @@ import (
 
 // Plan computes and stages the ring that everything staged leads to: nodes that
 // asked to join take part, nodes that leave do not. Nothing moves before Commit.
-func (n *Node) Plan(ctx context.Context) (*ring.ClaimResult, error) {
+func (n *Node) Plan(ctx context.Context) (*cluster.PlanReport, error) {
+	state, err := n.reached().plan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return cluster.Report(state)
+}
+
+// reached is the node as far as it has come, which is all the way.
+func (n *Node) reached() *reached { return n.up.Load() }
+
+// plan computes and stages a plan, and returns the record that holds it. A plan
+// that a change of the record overtakes is made anew.
+func (r *reached) plan(ctx context.Context) (topology.State, error) {
 	for {
-		state, err := n.record.Read(ctx)
+		state, err := r.record.Read(ctx)
 		if err != nil {
-			return nil, fmt.Errorf("plan: %w", err)
+			return state, fmt.Errorf("plan: %w", err)
 		}
 		result, err := cluster.Plan(state)
 		if err != nil {
-			return nil, err
+			return state, err
 		}
-		term, _ := state.Term()
-		outcomes, err := n.proposer.Propose(ctx, term, cluster.PlanOp(state, result))
-		if err != nil {
-			return nil, fmt.Errorf("plan: %w", err)
+		err = r.propose(ctx, "plan", cluster.PlanOp(state, result))
+		if err == nil {
+			return r.record.Read(ctx)
 		}
-		if !stale(outcomes[0].Err) {
-			return result, outcomes[0].Err
+		if !stale(err) {
+			return state, err
 		}
 		if ctx.Err() != nil {
-			return nil, fmt.Errorf("plan: %w", context.Cause(ctx))
+			return state, fmt.Errorf("plan: %w", context.Cause(ctx))
 		}
 	}
 }
@@ -58,10 +70,7 @@ func (n *Node) WaitStable(ctx context.Context) error {
 
 // Rebalance plans, commits and waits until the ring is stable.
 func (n *Node) Rebalance(ctx context.Context) error {
-	if _, err := n.Plan(ctx); err != nil {
-		return err
-	}
-	if err := n.Commit(ctx); err != nil {
+	if err := n.planAndCommit(ctx); err != nil {
 		return err
 	}
 	return n.WaitStable(ctx)
@@ -72,46 +81,50 @@ func (n *Node) StageLeave(ctx context.Context) error {
 	return n.propose(ctx, "stage leave", topology.StageLeave{Node: ring.NodeID(n.opts.Name)})
 }
 
-// Leave gives away everything that this node owns, waits until it is gone from
-// the cluster, finishes what its snapshots still feed, and stops. When ctx ends
-// first the node goes on leaving and is not stopped.
+// Leave commits that this node leaves, and returns when it has given away
+// everything, is gone from the cluster and has stopped. When ctx ends first the
+// node goes on leaving.
 func (n *Node) Leave(ctx context.Context) error {
 	if err := n.StageLeave(ctx); err != nil {
 		return err
 	}
+	if err := n.planAndCommit(ctx); err != nil {
+		return err
+	}
+	select {
+	case <-n.done:
+		return errors.Join(n.ended, n.closed)
+	case <-ctx.Done():
+		return fmt.Errorf("leave: %w", context.Cause(ctx))
+	}
+}
+
+// planAndCommit commits what is staged now, whatever else changes meanwhile.
+func (n *Node) planAndCommit(ctx context.Context) error {
 	for {
 		if _, err := n.Plan(ctx); err != nil {
 			return err
 		}
-		err := n.Commit(ctx)
-		if err == nil {
-			break
-		}
-		if !stale(err) {
+		if err := n.Commit(ctx); !stale(err) {
 			return err
 		}
 	}
-	self := ring.NodeID(n.opts.Name)
-	err := n.await(ctx, "leave", func(s topology.State) bool {
-		m, ok := s.Member(self)
-		return !ok || m.Status >= topology.Exiting && m.Status != topology.Down
-	})
-	if err == nil {
-		err = n.host.Quiesce(ctx)
-	}
-	if err == nil {
-		err = n.propose(ctx, "leave", topology.RemoveMember{Node: self})
-	}
-	if err != nil {
-		return err
-	}
-	return n.Stop(ctx)
 }
 
 func (n *Node) propose(ctx context.Context, what string, op topology.Op) error {
-	outcomes, err := n.proposer.Propose(ctx, 0, op)
+	return n.reached().propose(ctx, what, op)
+}
+
+// propose proposes one operation of an operator, in the term that the record is in.
+func (r *reached) propose(ctx context.Context, what string, op topology.Op) error {
+	state, err := r.record.Read(ctx)
 	if err == nil {
-		err = outcomes[0].Err
+		var outcomes []topology.Outcome
+		term, _ := state.Term()
+		outcomes, err = r.proposer.Propose(ctx, term, op)
+		if err == nil {
+			err = outcomes[0].Err
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)

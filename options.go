@@ -3,9 +3,12 @@ package baton
 import (
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/dee2748c/baton/actors"
+	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cluster/memory"
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/pipe"
@@ -19,6 +22,13 @@ const (
 	EnginePebble = "pebble" // durable, under DataDir
 )
 
+// Stores that keep the replicated record: who is a member, who owns what.
+const (
+	StoreRaft   = "raft"   // among the nodes themselves
+	StoreConsul = "consul" // in a Consul server
+	StoreMemory = "memory" // within one process, for tests
+)
+
 // Defaults of Options.
 const (
 	DefaultRingSize = 64
@@ -29,15 +39,46 @@ const (
 type Options struct {
 	// Name is the node's name, unique in the cluster; required.
 	Name string
-	// Record is the replicated record that the nodes of one process share; the
-	// first node to start on it creates the cluster, the others ask to join it.
-	// Default: a record of its own, a cluster of one.
+	// Store is StoreRaft (default), StoreConsul, or StoreMemory (default with a
+	// Record).
+	Store string
+	// Record is the replicated record that the nodes of one process share with
+	// StoreMemory; the first node to start on it creates the cluster, the others
+	// ask to join it.
 	Record *memory.Log
-	// Addr is where the node listens for the others; default "127.0.0.1:0".
+	// Consul says where the record is with StoreConsul.
+	Consul ConsulOptions
+	// Bootstrap creates a new cluster with this node as its only member. A node
+	// whose DataDir holds a member takes part in its cluster again, with or
+	// without it.
+	Bootstrap bool
+	// BootstrapExpect creates a cluster unattended when that many nodes, those
+	// that Join names (this one included), run and agree on the list; whoever of
+	// them finds a cluster joins it. 0 means not.
+	BootstrapExpect int
+	// Join are cluster addresses of nodes to ask for admission. Joining only
+	// stages: partitions move after a committed plan.
+	Join []string
+	// CommitJoin plans and commits as soon as the join is staged.
+	CommitJoin bool
+	// Addr is where the node listens for the others, on one port for all
+	// protocols; default "127.0.0.1:0".
 	Addr string
+	// Advertise is where the others reach it; default: the address listened at.
+	Advertise string
+	// AdminAddr is where the admin API listens, all of it; default: nowhere. It
+	// has no authentication: keep it on the loopback.
+	AdminAddr string
+	// HTTPAddr is where its reads and the health endpoints listen; default:
+	// nowhere.
+	HTTPAddr string
+	// Settings are shown by the admin API as this node's configuration.
+	Settings []admin.Setting
 	// Engine is EngineMemory (default) or EnginePebble.
 	Engine string
-	// DataDir is where EnginePebble keeps the node's partitions; required for it.
+	// DataDir is where the node keeps what must survive its process: its
+	// identity, its part of the record, and with EnginePebble its partitions.
+	// Required for EnginePebble. Without it the node is gone when it stops.
 	DataDir string
 	// RingSize is the number of partitions, a power of two from 8 to 65,536,
 	// fixed when the cluster is created; default 64. A node that joins takes the
@@ -70,7 +111,12 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Record == nil {
+	switch {
+	case o.Store == "" && o.Record != nil:
+		o.Store = StoreMemory
+	case o.Store == "":
+		o.Store = StoreRaft
+	case o.Store == StoreMemory && o.Record == nil:
 		o.Record = memory.New()
 	}
 	if o.Addr == "" {
@@ -102,12 +148,49 @@ func (o Options) Validate() error {
 		return &OptionError{"Engine", o.Engine, "use " + EngineMemory + " or " + EnginePebble}
 	case o.Engine == EnginePebble && o.DataDir == "":
 		return &OptionError{"DataDir", "", "name a directory for the node's data"}
+	case !slices.Contains([]string{"", StoreRaft, StoreConsul, StoreMemory}, o.Store):
+		return &OptionError{"Store", o.Store, "use " + StoreRaft + " or " + StoreConsul}
+	case o.Record != nil && o.Store != "" && o.Store != StoreMemory:
+		return &OptionError{"Record", o.Store, "a shared record is for " + StoreMemory + ": leave one of the two out"}
+	case o.Transport != nil && o.Record == nil && o.Store != StoreMemory:
+		return &OptionError{"Transport", o.Store, "a transport of one's own needs a Record: the other stores use the cluster port"}
+	case o.Bootstrap && (len(o.Join) > 0 || o.BootstrapExpect > 0):
+		return &OptionError{"Bootstrap", strings.Join(o.Join, ","), "a node creates a cluster or joins one: leave Join and BootstrapExpect out, or Bootstrap"}
+	case o.BootstrapExpect < 0 || o.BootstrapExpect > 0 && o.BootstrapExpect != distinct(o.Join):
+		return &OptionError{"BootstrapExpect", fmt.Sprint(o.BootstrapExpect), fmt.Sprintf("Join names %d nodes: name all that are expected, this one included", distinct(o.Join))}
 	case o.TargetN < 0:
 		return &OptionError{"TargetN", fmt.Sprint(o.TargetN), "use a positive number"}
 	case o.Weight < 0:
 		return &OptionError{"Weight", fmt.Sprint(o.Weight), "use a positive number"}
 	}
 	return nil
+}
+
+// distinct returns how many different strings there are.
+func distinct(all []string) int {
+	seen := make(map[string]bool)
+	for _, s := range all {
+		seen[s] = true
+	}
+	return len(seen)
+}
+
+// ConsulOptions says how to reach the Consul server that keeps the record.
+type ConsulOptions struct {
+	// Address is host:port of a server or agent; default 127.0.0.1:8500.
+	Address string
+	// Scheme is http (default) or https.
+	Scheme string
+	// Token is the ACL token; optional. It is never logged.
+	Token string
+	// Datacenter is the server's own if empty.
+	Datacenter string
+	// Prefix is the key under which the cluster's record is; default "baton".
+	Prefix string
+	// CAFile, CertFile, KeyFile and ServerName configure TLS; optional.
+	CAFile, CertFile, KeyFile, ServerName string
+	// InsecureSkipVerify turns the check of the server's certificate off.
+	InsecureSkipVerify bool
 }
 
 // OptionError says which option can't be used, and what to do.

@@ -94,7 +94,7 @@ func TestRunJob_failures(t *testing.T) {
 		"errors": picky("errors", func(key string) error { return fmt.Errorf("cannot read %s", key) }),
 		"counts": picky("counts", func(string) error { return nil }),
 	}
-	n, err := baton.Start(t.Context(), baton.Options{Name: "a", Jobs: []mapreduce.Definition{jobs["panics"], jobs["errors"], jobs["counts"]}})
+	n, err := baton.Start(t.Context(), baton.Options{Name: "a", Bootstrap: true, Jobs: []mapreduce.Definition{jobs["panics"], jobs["errors"], jobs["counts"]}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestRunJob_failures(t *testing.T) {
 
 // TestRunJob_cancelled: a job whose context ends leaves nothing behind.
 func TestRunJob_cancelled(t *testing.T) {
-	n, err := baton.Start(t.Context(), baton.Options{Name: "a", Jobs: []mapreduce.Definition{mapreduce.WordCount()}})
+	n, err := baton.Start(t.Context(), baton.Options{Name: "a", Bootstrap: true, Jobs: []mapreduce.Definition{mapreduce.WordCount()}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,9 +42,13 @@ type Size struct {
 
 // progresses are the transfers that this node sends or receives now.
 type progresses struct {
-	mu  sync.Mutex
-	all map[progressKey]*TransferProgress
+	mu   sync.Mutex
+	all  map[progressKey]*TransferProgress
+	rate float64 // of finished outgoing ones, bytes/s, weighted towards the latest
 }
+
+// measured is the least size of a transfer whose rate says something, in bytes.
+const measured = 1 << 20
 
 type progressKey struct {
 	session  uint64
@@ -76,7 +80,15 @@ func (p *progresses) change(session uint64, outgoing bool, f func(*TransferProgr
 func (p *progresses) end(session uint64, outgoing bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	delete(p.all, progressKey{session, outgoing})
+	k := progressKey{session, outgoing}
+	if x := p.all[k]; x != nil && outgoing && x.Bytes >= measured {
+		rate := float64(x.Bytes) / max(x.Updated.Sub(x.Started).Seconds(), 1e-3)
+		if p.rate > 0 {
+			rate = (3*p.rate + rate) / 4
+		}
+		p.rate = rate
+	}
+	delete(p.all, k)
 }
 
 // moved counts a batch.
@@ -124,4 +136,12 @@ func (h *Host) Sizes() ([]Size, error) {
 		}
 	}
 	return out, nil
+}
+
+// TransferRate returns how fast the latest transfers from this node went, in
+// bytes per second; 0 before the first that was worth measuring.
+func (h *Host) TransferRate() float64 {
+	h.progress.mu.Lock()
+	defer h.progress.mu.Unlock()
+	return h.progress.rate
 }

@@ -164,7 +164,7 @@ func judge(local, remote topology.ClusterID, proto Protocol) verdict {
 		return badProtocol
 	case local != remote && !local.IsZero() && !remote.IsZero():
 		return otherCluster
-	case (local.IsZero() || remote.IsZero()) && proto != Record:
+	case (local.IsZero() || remote.IsZero()) && proto != Record && proto != Status:
 		return noCluster
 	}
 	return accepted

@@ -22,7 +22,7 @@ var kinds = baton.Options{Kinds: []vnode.Kind{counter.Kind{}}}
 
 func Example() {
 	ctx := context.Background()
-	node, err := baton.Start(ctx, baton.Options{Name: "a", Kinds: []vnode.Kind{counter.Kind{}}})
+	node, err := baton.Start(ctx, baton.Options{Name: "a", Bootstrap: true, Kinds: []vnode.Kind{counter.Kind{}}})
 	if err != nil {
 		fmt.Println(err)
 		return

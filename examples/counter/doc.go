@@ -2,7 +2,7 @@
 // over the ring, survive every planned move, and count each acknowledged
 // addition once.
 //
-//	node, err := baton.Start(ctx, baton.Options{Name: "a", Kinds: []vnode.Kind{counter.Kind{}}})
+//	node, err := baton.Start(ctx, baton.Options{Name: "a", Bootstrap: true, Kinds: []vnode.Kind{counter.Kind{}}})
 //	n, err := counter.Add(ctx, node, "visits", 1)
 //
 //	client --Command(kind, name, body)--> the vnode whose partition the name hashes to

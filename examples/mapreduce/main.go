@@ -59,12 +59,13 @@ func run(ctx context.Context, w io.Writer, args []string) (err error) {
 // startNodes starts nodes that share the ring evenly.
 func startNodes(ctx context.Context, names ...string) (nodes []*baton.Node, err error) {
 	o := baton.Options{Jobs: []mapreduce.Definition{wordCount, index, hottestDay, highestClose}}
+	o.Bootstrap = true // the first one creates the cluster, the others join it
 	for _, o.Name = range names {
 		n, err := baton.Start(ctx, o)
 		if err != nil {
 			return nodes, err
 		}
-		nodes, o.Record = append(nodes, n), n.Record()
+		nodes, o.Bootstrap, o.Join = append(nodes, n), false, []string{n.Addr()}
 	}
 	return nodes, nodes[0].Rebalance(ctx)
 }

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/actors"
-	"github.com/dee2748c/baton/cluster/memory"
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/pipe/mapreduce"
 )
@@ -35,16 +34,15 @@ func clusterBenches() []Bench {
 
 // cell is a cluster of a benchmark.
 type cell struct {
-	ctx    context.Context
-	record *memory.Log
-	nodes  []*baton.Node
+	ctx   context.Context
+	nodes []*baton.Node
 
 	mu    sync.Mutex
 	bytes uint64 // handed off
 }
 
 func startCell(nodes, ringSize int) (*cell, error) {
-	c := &cell{ctx: context.Background(), record: memory.New()}
+	c := &cell{ctx: context.Background()}
 	for i := range nodes {
 		if _, err := c.start(fmt.Sprintf("n%d", i+1), ringSize); err != nil {
 			c.stop()
@@ -61,8 +59,12 @@ func startCell(nodes, ringSize int) (*cell, error) {
 }
 
 func (c *cell) start(name string, ringSize int) (*baton.Node, error) {
+	var join []string
+	if len(c.nodes) > 0 {
+		join = []string{c.nodes[0].Addr()}
+	}
 	n, err := baton.Start(c.ctx, baton.Options{
-		Name: name, Record: c.record, RingSize: ringSize, Jobs: []mapreduce.Definition{mapreduce.WordCount()},
+		Name: name, Bootstrap: len(join) == 0, Join: join, RingSize: ringSize, Jobs: []mapreduce.Definition{mapreduce.WordCount()},
 		Events: actors.Events{Flipped: func(e actors.FlipEvent) {
 			c.mu.Lock()
 			defer c.mu.Unlock()

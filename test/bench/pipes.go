@@ -51,7 +51,7 @@ func benchPipe(fittings, batch, n int) func(*Meter) error {
 	return func(m *Meter) error {
 		ctx := context.Background()
 		node, err := baton.Start(ctx, baton.Options{
-			Name:     "bench",
+			Name: "bench", Bootstrap: true,
 			Fittings: map[string]pipe.Factory{"increment": pipe.Transform(increment)},
 		})
 		if err != nil {

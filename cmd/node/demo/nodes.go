@@ -61,8 +61,8 @@ func (n *nodes) start(ctx context.Context, i int) error {
 	if n.opts.Port > 0 {
 		o.Addr = address(n.opts.Port + i)
 	}
-	if len(n.running) > 0 {
-		o.Record = n.running[0].Record()
+	if o.Bootstrap = len(n.running) == 0; !o.Bootstrap {
+		o.Join = []string{n.first().Addr()}
 	}
 	if n.opts.Engine == baton.EnginePebble {
 		if err := n.makeDir(); err != nil {

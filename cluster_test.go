@@ -1,0 +1,198 @@
+package baton_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/kv"
+)
+
+// members starts a cluster of durable nodes named after the first ones of the
+// alphabet, each on a directory of its own.
+type members struct {
+	*testing.T
+	ctx context.Context
+	dir string
+	all map[string]*baton.Node
+}
+
+func startMembers(t *testing.T, names ...string) *members {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	m := &members{T: t, ctx: ctx, dir: t.TempDir(), all: make(map[string]*baton.Node)}
+	t.Cleanup(m.stop)
+	for i, name := range names {
+		m.start(m.options(name, i == 0))
+	}
+	if len(names) > 1 {
+		m.rebalance(names[0])
+	}
+	return m
+}
+
+func (m *members) options(name string, bootstrap bool) baton.Options {
+	o := baton.Options{
+		Name: name, Engine: baton.EnginePebble, DataDir: filepath.Join(m.dir, name), RingSize: 16,
+		TargetN: 2, Bootstrap: bootstrap, Logger: testLog(),
+	}
+	for _, n := range m.all {
+		if !bootstrap {
+			o.Join = append(o.Join, n.Addr())
+		}
+	}
+	return o
+}
+
+func (m *members) start(o baton.Options) *baton.Node {
+	m.Helper()
+	n, err := baton.Start(m.ctx, o)
+	if err != nil {
+		m.Fatal(err)
+	}
+	m.all[o.Name] = n
+	return n
+}
+
+func (m *members) rebalance(at string) {
+	m.Helper()
+	if err := m.all[at].Rebalance(m.ctx); err != nil {
+		m.Fatal(err)
+	}
+}
+
+func (m *members) stop() {
+	for name, n := range m.all {
+		if err := n.Stop(context.Background()); err != nil {
+			m.Errorf("stop %s: %v", name, err)
+		}
+	}
+}
+
+// TestStart_restart: a whole cluster that is stopped comes back on its data
+// directories, at other addresses, with its record and its objects.
+func TestStart_restart(t *testing.T) {
+	m := startMembers(t, "a", "b", "c")
+	if err := m.all["a"].KV().Put(m.ctx, kv.Object{Bucket: "b", Key: "k", Value: []byte("v")}); err != nil {
+		t.Fatal(err)
+	}
+	before := m.all["a"].View().State
+	addrs := map[string]string{}
+	for name, n := range m.all {
+		addrs[name] = n.Addr()
+	}
+	m.stop()
+	var starting sync.WaitGroup
+	var mu sync.Mutex
+	for name := range addrs {
+		o := m.options(name, false)
+		// A majority of them has to be where it was to agree on anything.
+		o.Addr, o.Join = addrs[name], nil
+		starting.Go(func() {
+			n, err := baton.Start(m.ctx, o)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			m.all[name] = n
+		})
+	}
+	starting.Wait()
+	if t.Failed() {
+		return
+	}
+	o, err := m.all["b"].KV().Get(m.ctx, "b", "k")
+	if err != nil || string(o.Value) != "v" {
+		t.Errorf("got %q, %v", o.Value, err)
+	}
+	after := m.all["a"].View().State
+	if after.ClusterID() != before.ClusterID() || after.Version() <= before.Version() {
+		t.Errorf("cluster %v version %d after, %v version %d before", after.ClusterID(), after.Version(), before.ClusterID(), before.Version())
+	}
+	for p := range ring.Partition(16) {
+		if was, is := before.Part(kv.KindName, p).Owner, after.Part(kv.KindName, p).Owner; was != is {
+			t.Errorf("partition %d was %s's and is %s's", p, was, is)
+		}
+	}
+}
+
+// TestStart_dirInUse: a second process on one directory is refused by the lock.
+func TestStart_dirInUse(t *testing.T) {
+	m := startMembers(t, "a")
+	_, err := baton.Start(m.ctx, m.options("a", true))
+	if !errors.Is(err, baton.ErrDirInUse) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestStart_otherCluster: a member of one cluster that is pointed at another is
+// told both ids, and neither cluster changes.
+func TestStart_otherCluster(t *testing.T) {
+	one, two := startMembers(t, "a"), startMembers(t, "b")
+	before := two.all["b"].View().Members()
+	idOne, idTwo := one.all["a"].Cluster().String(), two.all["b"].Cluster().String()
+	if err := one.all["a"].Stop(one.ctx); err != nil {
+		t.Fatal(err)
+	}
+	o := one.options("a", false)
+	o.Join = []string{two.all["b"].Addr()}
+	_, err := baton.Start(one.ctx, o)
+	if !errors.Is(err, topology.ErrClusterMismatch) || !strings.Contains(err.Error(), idOne) || !strings.Contains(err.Error(), idTwo) {
+		t.Errorf("got %v, want the ids %s and %s", err, idOne, idTwo)
+	}
+	o.Join = nil
+	a := one.start(o)
+	if id := a.Cluster().String(); id != idOne {
+		t.Errorf("cluster %s, was %s", id, idOne)
+	}
+	if diff := cmp.Diff(before, two.all["b"].View().Members()); diff != "" {
+		t.Errorf("the other cluster (-before +after):\n%s", diff)
+	}
+}
+
+// TestStart_wiped: a node that lost its directory is not the member of its name.
+func TestStart_wiped(t *testing.T) {
+	m := startMembers(t, "a", "b", "c")
+	if err := m.all["c"].Stop(m.ctx); err != nil {
+		t.Fatal(err)
+	}
+	delete(m.all, "c")
+	o := m.options("c", false)
+	o.DataDir = t.TempDir()
+	if n, err := baton.Start(m.ctx, o); !errors.Is(err, topology.ErrNameTaken) {
+		t.Errorf("got %v, %v", n, err)
+	}
+}
+
+// TestNode_leave: a node that another one is told to take out gives everything
+// away and ends without an error.
+func TestNode_leave(t *testing.T) {
+	m := startMembers(t, "a", "b", "c")
+	c := m.all["c"]
+	if err := c.Leave(m.ctx); err != nil {
+		t.Fatal(err)
+	}
+	<-c.Done()
+	if err := c.Err(); err != nil {
+		t.Error(err)
+	}
+	if s, ok := m.all["a"].View().Member("c"); ok && s.Status != topology.Removed {
+		t.Errorf("c is %v", s.Status)
+	}
+	_, err := baton.Start(m.ctx, m.options("c", false))
+	if !errors.Is(err, baton.ErrRemoved) {
+		t.Errorf("started again: %v", err)
+	}
+}

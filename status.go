@@ -1,0 +1,147 @@
+package baton
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/dee2748c/baton/api/admin"
+	"github.com/dee2748c/baton/cluster/port"
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+// Nodes ask each other over HTTP on the cluster port for what only they know:
+// how far their transfers are, how big their partitions, and before there is a
+// cluster, who they are. Nothing is changed this way.
+//
+//	GET /progress  progressReply
+//	GET /sizes     sizesReply
+//	GET /hello     hello
+
+// askWithin bounds the questions to all members; maxReply is the size of an
+// answer, in bytes.
+const (
+	askWithin = 3 * time.Second
+	maxReply  = 64 << 20
+)
+
+type progressReply struct {
+	Version  uint64
+	Sessions []admin.Progress
+}
+
+type sizesReply struct {
+	Parts []admin.PartSize
+	Rate  float64
+}
+
+// status serves the questions of other nodes.
+func (a *administration) status() http.Handler {
+	mux := http.NewServeMux()
+	answer := func(path string, f func() (any, error)) {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
+			m, err := f()
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusServiceUnavailable)
+				return
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_ = json.NewEncoder(w).Encode(m)
+		})
+	}
+	answer("/progress", func() (any, error) { return a.progress() })
+	answer("/sizes", func() (any, error) { return a.sizes() })
+	answer("/hello", func() (any, error) { return a.n.hello(), nil })
+	return mux
+}
+
+func (a *administration) progress() (progressReply, error) {
+	r, err := a.reached()
+	if err != nil || r.host == nil {
+		return progressReply{}, err
+	}
+	out := progressReply{Version: r.host.View().Version()}
+	for _, p := range r.host.Transfers() {
+		out.Sessions = append(out.Sessions, admin.Progress{
+			Session: p.Session, Attempt: p.Attempt, Items: p.Items, Bytes: p.Bytes,
+			TotalItems: p.TotalItems, TotalBytes: p.TotalBytes, Started: p.Started, Updated: p.Updated,
+		})
+	}
+	return out, nil
+}
+
+func (a *administration) sizes() (sizesReply, error) {
+	r, err := a.reached()
+	if err != nil || r.host == nil {
+		return sizesReply{}, err
+	}
+	sizes, err := r.host.Sizes()
+	if err != nil {
+		return sizesReply{}, err
+	}
+	out := sizesReply{Rate: r.host.TransferRate()}
+	for _, s := range sizes {
+		out.Parts = append(out.Parts, admin.PartSize{Kind: s.ID.Kind, Partition: s.ID.Partition, Items: s.Items, Bytes: s.Bytes})
+	}
+	return out, nil
+}
+
+// ask asks a member; this node answers itself.
+func (a *administration) ask(ctx context.Context, m topology.Member, path string, reply any) error {
+	if m.Node != a.n.self && a.n.port != nil {
+		return a.n.get(ctx, m.Addr, path, reply)
+	}
+	var own any
+	var err error
+	switch {
+	case m.Node != a.n.self:
+		err = fmt.Errorf("node %s: its transport carries no questions", m.Node)
+	case path == "/progress":
+		own, err = a.progress()
+	default:
+		own, err = a.sizes()
+	}
+	if err != nil {
+		return err
+	}
+	switch r := reply.(type) {
+	case *progressReply:
+		*r = own.(progressReply)
+	case *sizesReply:
+		*r = own.(sizesReply)
+	}
+	return nil
+}
+
+// get asks the node at an address.
+func (n *Node) get(ctx context.Context, addr, path string, reply any) error {
+	t := &http.Transport{
+		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return n.port.Dial(ctx, addr, port.Status) },
+		DisableKeepAlives: true,
+	}
+	defer t.CloseIdleConnections()
+	// The name in the URL is not resolved: the port is dialed by its address.
+	url := "http://" + hex.EncodeToString([]byte(n.self)) + ".node" + path
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
+	if err != nil {
+		return err
+	}
+	resp, err := t.RoundTrip(req)
+	if err != nil {
+		return fmt.Errorf("ask %s for %s: %w", addr, path, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
+		return fmt.Errorf("ask %s for %s: status %d: %s", addr, path, resp.StatusCode, text)
+	}
+	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(reply); err != nil {
+		return fmt.Errorf("answer of %s for %s: %w", addr, path, err)
+	}
+	return nil
+}
