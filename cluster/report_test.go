@@ -43,6 +43,48 @@ func (r *record) arrive() {
 	r.Fatalf("not settled: %+v", r.s.Transfers())
 }
 
+// A replacement alone changes names only, however unbalanced the ring is.
+func TestPlan_replace(t *testing.T) {
+	r := &record{fataler: t}
+	r.create(8, 2, "a", "b")
+	r.must(topology.Join{Node: "c", Kinds: kinds}, topology.StageReplace{Old: "a", New: "c"})
+	rep := r.stage()
+	if diff := cmp.Diff([]string{"8 from a to c: 0 items, 0 bytes, 16 unknown"}, tellFlows(rep.Transfers)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	r.must(topology.CommitPlan{PlanVersion: r.s.Plan().Version})
+	r.arrive()
+	if n := r.s.Owners("kv").Count("c"); n != 8 {
+		t.Errorf("c has %d partitions, a had 8", n)
+	}
+}
+
+// A member that does not answer keeps what it has, no more and no less, and the others share the rest.
+func TestPlan_avoid(t *testing.T) {
+	r := &record{fataler: t}
+	r.create(64, 3, "a", "b", "c", "d", "e", "f")
+	r.stage()
+	r.must(topology.CommitPlan{PlanVersion: r.s.Plan().Version})
+	r.arrive()
+	before := r.s.Ring().Partitions("d")
+	for _, change := range []topology.Op{topology.Join{Node: "g", Kinds: kinds}, topology.StageLeave{Node: "b"}} {
+		r.must(change)
+		result, err := cluster.Plan(r.s, "d")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(before, result.Ring.Partitions("d")); diff != "" {
+			t.Errorf("%s: partitions of d (-before +after):\n%s", topology.OpName(change), diff)
+		}
+		for _, n := range result.Ring.Nodes() {
+			others := (64 - len(before)) / (len(result.Ring.Nodes()) - 1)
+			if got := result.Ring.Count(n); n != "d" && (got < others || got > others+1) {
+				t.Errorf("%s: %s gets %d of the %d partitions that are not of d", topology.OpName(change), n, got, 64-len(before))
+			}
+		}
+	}
+}
+
 func tellFlows(flows []cluster.Flow) []string {
 	var out []string
 	for _, f := range flows {
