@@ -128,7 +128,7 @@ var Technologies = []Technology{
 		Why:      "hashes that are compared between nodes are defined in few places",
 	},
 	{
-		Prefixes: []string{"github.com/hashicorp/raft", "github.com/hashicorp/raft-wal"},
+		Prefixes: []string{"github.com/hashicorp/raft", "github.com/hashicorp/raft-wal", "github.com/hashicorp/go-hclog"},
 		Homes:    []string{"cluster/raft"},
 		Why:      "agreement is behind cluster.Store; only its adapter knows how it is reached",
 	},
