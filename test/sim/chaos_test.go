@@ -1,0 +1,123 @@
+package sim
+
+import (
+	"testing"
+	"time"
+
+	"github.com/dee2748c/baton/cluster/topology"
+)
+
+// chaos is a history of five nodes in which everything goes wrong for half a minute, while an operator
+// joins two nodes, lets one leave, and changes shares; then the faults end.
+func chaos(seed uint64) *Cluster {
+	c := NewCluster(Options{Seed: seed, Nodes: 5, RingSize: 32, Drop: 0.02, Double: 0.02, FailSync: 0.0002, Refuse: 0.05})
+	weight := 2
+	c.W.After(c.W.Between(0, 3*time.Second), func() { c.Join("n6", 6) })
+	c.W.After(c.W.Between(0, 3*time.Second), func() { c.Join("n7", 7) })
+	c.Operate(
+		Joining("n6"), Commit(), Joining("n7"),
+		Once("leave n2", func(s topology.State) bool { m, _ := s.Member("n2"); return m.Departs != 0 }, topology.StageLeave{Node: "n2"}),
+		Once("weight of n3", func(s topology.State) bool { m, _ := s.Member("n3"); return m.Share != nil }, topology.StageShare{Node: "n3", Weight: &weight}),
+		Commit(),
+	)
+	c.trouble(30 * time.Second)
+	return c
+}
+
+// trouble makes faults until a moment, and then ends them all.
+func (c *Cluster) trouble(until time.Duration) {
+	if c.W.now >= until {
+		c.W.Note("calm")
+		c.Net.Heal()
+		c.Net.Drop, c.Net.Double, c.refuse = 0, 0, 0
+		for _, n := range c.Nodes {
+			n.disk.FailSync = 0
+			n.Restart()
+		}
+		c.calm = true
+		return
+	}
+	w := c.W
+	n := c.Nodes[w.rnd.IntN(len(c.Nodes))]
+	switch w.rnd.IntN(8) {
+	case 0, 1:
+		n.Crash()
+		w.After(w.Between(0, 3*time.Second), n.Restart)
+	case 2:
+		if l := c.Leader(); l != nil {
+			l.Crash()
+			w.After(w.Between(0, 3*time.Second), l.Restart)
+		}
+	case 3, 4:
+		to := c.Nodes[w.rnd.IntN(len(c.Nodes))]
+		w.Note("cut %s to %s", n.ID, to.ID)
+		c.Net.Cut(n.ID, to.ID)
+	case 5:
+		w.Note("cut %s off", n.ID)
+		for _, o := range c.Nodes {
+			if o != n {
+				c.Net.Cut(n.ID, o.ID)
+				c.Net.Cut(o.ID, n.ID)
+			}
+		}
+	default:
+		w.Note("heal")
+		c.Net.Heal()
+	}
+	w.After(w.Between(50*time.Millisecond, 1500*time.Millisecond), func() { c.trouble(until) })
+}
+
+// quiet reports whether the faults are over and nothing is left to do.
+func (c *Cluster) quiet() bool {
+	if !c.calm {
+		return false
+	}
+	for _, n := range c.Nodes {
+		if m, _ := c.Newest().Member(n.ID); !n.up && m.Status != topology.Removed {
+			return false
+		}
+	}
+	return c.Settled()
+}
+
+func TestChaos(t *testing.T) {
+	count := uint64(40)
+	if testing.Short() {
+		count = 10
+	}
+	if *longFlag {
+		count = 2000
+	}
+	begun, events, simulated := time.Now(), 0, time.Duration(0)
+	all := seeds(1, count)
+	for _, seed := range all {
+		c := chaos(seed)
+		if err := c.Run(c.quiet, 10*time.Minute); err != nil {
+			rerun(t, seed, err)
+		}
+		events += c.W.Steps()
+		simulated += c.W.Now()
+	}
+	t.Logf("%d seeds, %d events, %v simulated in %v", len(all), events, simulated.Round(time.Second), time.Since(begun).Round(time.Millisecond))
+}
+
+// One seed is one history.
+func TestWorld_sameSeedSameHash(t *testing.T) {
+	run := func(seed uint64) uint64 {
+		c := chaos(seed)
+		if err := c.Run(func() bool { return c.W.now > 5*time.Second }, time.Minute); err != nil {
+			rerun(t, seed, err)
+		}
+		return c.W.Hash()
+	}
+	want := run(7)
+	for i := range 100 {
+		if got := run(7); got != want {
+			t.Fatalf("seed 7: hash %016x the first time, %016x at repetition %d", want, got, i+1)
+		}
+	}
+	if run(8) == want {
+		t.Error("seeds 7 and 8 give the same history")
+	}
+	t.Logf("seed 7: hash %016x", want)
+}

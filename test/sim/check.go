@@ -1,0 +1,148 @@
+package sim
+
+import (
+	"hash/fnv"
+	"slices"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/vnode"
+)
+
+// A checker sees everything at once and holds it to what must be true at every step.
+type checker struct {
+	c        *Cluster
+	entries  []entry           // applied by anybody, by index
+	views    map[uint64]uint64 // version to the hash of its owners
+	server   map[slot]*Node    // who serves
+	epochs   map[slot]uint64
+	session  uint64
+	commands int  // in the entries
+	forced   bool // a member was removed by force: its process may not know
+}
+
+func newChecker(c *Cluster) *checker {
+	return &checker{c: c, views: map[uint64]uint64{}, server: map[slot]*Node{}, epochs: map[slot]uint64{}}
+}
+
+// applied is told of each entry that a node applies.
+func (k *checker) applied(n *Node, index uint64, e entry, commands int, before topology.State) {
+	w := k.c.W
+	fresh := index == uint64(len(k.entries))+1
+	switch {
+	case fresh:
+		k.entries = append(k.entries, e)
+		k.commands += commands
+		w.Note("entry %d of term %d is committed at version %d", index, e.term, n.State.Version())
+	case k.entries[index-1] != e:
+		w.Failf("S1 %s applies another entry %d than another node", n.ID, index)
+	}
+	s := n.State
+	if s.Version() == before.Version() {
+		return
+	}
+	if s.LastSession() < before.LastSession() || s.Version() < before.Version() {
+		w.Failf("S3 version %d session %d after %d and %d", s.Version(), s.LastSession(), before.Version(), before.LastSession())
+	}
+	k.view(s)
+	if fresh {
+		k.record(s, before)
+	}
+}
+
+// view compares what nodes see at one version.
+func (k *checker) view(s topology.State) {
+	h := fnv.New64a()
+	var b [8]byte
+	for kind, spec := range Kinds {
+		for p, x := range s.Parts(spec.Name) {
+			b = [8]byte{byte(kind), byte(p), byte(p >> 8), byte(x.Epoch), byte(x.Epoch >> 8), byte(x.LastSession), byte(x.LastSession >> 8)}
+			_, _ = h.Write(b[:]) // never fails
+			_, _ = h.Write([]byte(x.Owner))
+		}
+	}
+	if seen, ok := k.views[s.Version()]; ok && seen != h.Sum64() {
+		k.c.W.Failf("S2 two nodes see different owners at version %d", s.Version())
+	}
+	k.views[s.Version()] = h.Sum64()
+}
+
+// record checks a record that nobody had before.
+func (k *checker) record(s, before topology.State) {
+	w := k.c.W
+	for _, m := range s.Members() {
+		if was, _ := before.Member(m.Node); was.Departs.Forced() && m.Status == topology.Removed {
+			k.forced = true
+		}
+	}
+	for kind, spec := range Kinds {
+		for p, x := range s.Parts(spec.Name) {
+			at := slot{kind, int(p)}
+			if x.Owner == "" || x.Epoch < k.epochs[at] {
+				w.Failf("S3 %s/%d is owned by %q at epoch %d after %d", spec.Name, p, x.Owner, x.Epoch, k.epochs[at])
+			}
+			k.epochs[at] = x.Epoch
+		}
+	}
+	active := s.Transfers()
+	for i, t := range active {
+		if t.Session > k.session {
+			w.Note("session %d moves %s/%d from %s to %s", t.Session, t.Kind, t.Partition, t.Source, t.Target)
+			k.session = t.Session
+		}
+		for _, u := range active[:i] {
+			if near(s, t, u) && t.Stage != topology.StageClean && u.Stage != topology.StageClean {
+				w.Failf("S5 sessions %d and %d move %s/%d and %s/%d at once", u.Session, t.Session, u.Kind, u.Partition, t.Kind, t.Partition)
+			}
+		}
+	}
+}
+
+// near reports whether two transfers move partitions of one preflist.
+func near(s topology.State, t, u *topology.Transfer) bool {
+	q := s.RingSize()
+	apart := min(t.Partition.Next(-int(u.Partition), q), u.Partition.Next(-int(t.Partition), q))
+	return t.Kind == u.Kind && int(apart) < s.NVal()
+}
+
+// serving is told of each step of a vnode.
+func (k *checker) serving(x *partition) {
+	at := x.slot()
+	switch x.life.State().(type) {
+	case vnode.Owner, vnode.Folding:
+	default:
+		if k.server[at] == x.n {
+			delete(k.server, at)
+		}
+		return
+	}
+	if other := k.server[at]; other != nil && other != x.n && !k.forced {
+		k.c.W.Failf("S4 %s and %s both serve %s/%d", other.ID, x.n.ID, x.spec.Name, x.p)
+	}
+	k.server[at] = x.n
+	if !x.spec.Volatile && !k.forced && !slices.Equal(x.disk.Items, items(at.kind, at.p)) {
+		k.c.W.Failf("S6 %s serves %s/%d with %d items", x.n.ID, x.spec.Name, x.p, len(x.disk.Items))
+	}
+}
+
+// stopped is told of a process that ended.
+func (k *checker) stopped(n *Node) {
+	for at, server := range k.server {
+		if server == n {
+			delete(k.server, at)
+		}
+	}
+}
+
+// served reports whether every partition is served by its owner in the record, where that runs.
+func (k *checker) served(s topology.State) bool {
+	for kind, spec := range Kinds {
+		for p := range s.RingSize() {
+			owner, _ := s.Owner(spec.Name, ring.Partition(p))
+			if n := k.c.Node(owner); n != nil && n.up && k.server[slot{kind, p}] != n {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,276 @@
+package sim
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dee2748c/baton/cluster"
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/vnode"
+)
+
+// A Node is one simulated process and its disk.
+type Node struct {
+	ID ring.NodeID
+	// State is the newest record that the process has applied.
+	State topology.State
+
+	c     *Cluster
+	disk  *Disk
+	voter bool
+	nonce uint64
+	up    bool
+	life  int // the number of the process
+
+	rep    *replica
+	client *client
+	heard  time.Duration
+	// incarnation is what the record granted to this process; 0 while it asks.
+	incarnation uint64
+	leaving     bool
+	shown       topology.State // to the vnodes
+	told        bool           // the update is on its way
+
+	coord *cluster.Coordination
+	wakes int
+
+	queue     []topology.Op // reports to come
+	reporting bool
+
+	found   map[string]stored // on the disk, until the record is new enough to open it
+	parts   [][]*partition    // by kind and number, nil when nothing was to do with it
+	refused error             // the answer to its join or start
+}
+
+// start runs a process. The first one of a founder knows its incarnation; others ask for it.
+func (n *Node) start(incarnation uint64) {
+	n.life++
+	n.up = true
+	life := n.life
+	n.c.W.Note("%s starts, life %d", n.ID, life)
+	n.State = n.c.base
+	n.rep = newReplica(n)
+	n.client = newClient(n.c, n.ID, fmt.Sprintf("%s life %d", n.ID, life), func() bool { return n.up && n.life == life })
+	n.incarnation, n.leaving, n.shown, n.told = incarnation, false, topology.State{}, false
+	n.coord, n.queue, n.reporting = nil, nil, false
+	found := map[string]stored{}
+	err := n.disk.Load(func(key string, data []byte) {
+		if key == "term" || key == "entry" {
+			n.rep.load(key, data)
+			return
+		}
+		found[key] = decodeStored(data)
+	})
+	if err != nil {
+		n.c.W.Note("%s does not start: %v", n.ID, err)
+		n.up = false
+		return
+	}
+	n.found, n.parts = found, nil
+	n.c.Net.Listen(n.ID, func(from ring.NodeID, msg any) {
+		if n.up && n.life == life {
+			n.receive(from, msg)
+		}
+	})
+	if incarnation == 0 {
+		n.enter()
+		return
+	}
+	n.serve()
+}
+
+// enter asks the record for an incarnation: as a member that starts again, or as one that joins.
+func (n *Node) enter() {
+	id := n.c.base.ClusterID()
+	if !n.c.foreign.IsZero() {
+		id = n.c.foreign
+	}
+	op := topology.Op(topology.StartNode{ClusterID: id, Node: n.ID, Nonce: n.nonce, Addr: string(n.ID), Kinds: n.c.kinds})
+	if !n.voter && !n.c.knows(n.ID) {
+		op = topology.Join{ClusterID: id, Node: n.ID, Nonce: n.nonce, Addr: string(n.ID), Kinds: n.c.kinds}
+	}
+	n.client.propose(0, []topology.Op{op}, func(out []topology.Outcome, _ error) {
+		n.c.W.Note("%s: %s: %v", n.ID, topology.OpName(op), out[0].Code)
+		if out[0].Err != nil {
+			n.refused = out[0].Err
+			return
+		}
+		n.incarnation = out[0].Incarnation
+		n.serve()
+	})
+}
+
+// serve starts what a member runs, once the record that it has shows that it is one: an older record
+// could show it partitions that others serve by now.
+func (n *Node) serve() {
+	if m, _ := n.State.Member(n.ID); m.Incarnation < n.incarnation {
+		n.after(time.Millisecond, n.serve)
+		return
+	}
+	n.coord = cluster.NewCoordination(cluster.CoordinationOptions{Node: n.ID})
+	n.open(n.found)
+	n.changed()
+}
+
+// Crash ends the process: what is not on disk is gone.
+func (n *Node) Crash() {
+	if !n.up {
+		return
+	}
+	n.c.W.Note("%s crashes", n.ID)
+	n.up = false
+	n.disk.Crash()
+	n.c.check.stopped(n)
+}
+
+// Restart starts a new process on the disk of the last one.
+func (n *Node) Restart() {
+	if !n.up {
+		n.start(0)
+	}
+}
+
+// Up reports whether the process runs.
+func (n *Node) Up() bool { return n.up }
+
+// after calls f unless the process ends before.
+func (n *Node) after(d time.Duration, f func()) { n.client.after(d, f) }
+
+func (n *Node) send(to ring.NodeID, msg any) { n.c.Net.Send(n.ID, to, msg) }
+
+// sync makes what was put on the disk durable. A process whose sync fails ends, and starts again.
+func (n *Node) sync(done func()) {
+	life := n.life
+	n.disk.Sync(func(err error) {
+		switch {
+		case !n.up || n.life != life:
+		case err != nil:
+			n.c.W.Note("%s: %v", n.ID, err)
+			n.Crash()
+			n.c.W.After(time.Second, n.Restart)
+		default:
+			done()
+		}
+	})
+}
+
+func (n *Node) receive(from ring.NodeID, msg any) {
+	switch m := msg.(type) {
+	case answerMsg:
+		n.client.receive(m)
+	case helloMsg, itemsMsg, finMsg, okMsg:
+		n.moving(from, m)
+	default:
+		n.rep.receive(from, msg)
+	}
+}
+
+// changed lets the process look at its record soon; changes that come until then are seen together.
+func (n *Node) changed() {
+	if n.told || n.coord == nil {
+		return
+	}
+	n.told = true
+	n.after(n.c.W.Between(0, 500*time.Microsecond), func() {
+		n.told = false
+		n.look()
+	})
+}
+
+// look shows the record to the vnodes and to the coordination.
+func (n *Node) look() {
+	s := n.State
+	if n.shown.Version() != s.Version() {
+		old := n.shown
+		n.shown = s
+		n.follow(old, s)
+	}
+	if m, ok := s.Member(n.ID); ok && m.Status == topology.Exiting && !n.leaving {
+		n.leaving = true
+		n.report(topology.RemoveMember{Node: n.ID})
+	}
+	n.coordinate(cluster.Changed{At: n.c.W.Clock(), Update: cluster.Update{State: s, Leader: n.rep.leads()}})
+}
+
+// coordinate lets the coordination take an event.
+func (n *Node) coordinate(e cluster.Event) {
+	for _, a := range n.coord.Step(e) {
+		switch a := a.(type) {
+		case cluster.Wake:
+			n.wakes++
+			wake := n.wakes
+			n.after(a.After, func() {
+				if wake == n.wakes {
+					n.coordinate(cluster.Elapsed{At: n.c.W.Clock()})
+				}
+			})
+		case cluster.Propose:
+			n.client.propose(a.Term, a.Ops, func(out []topology.Outcome, err error) {
+				n.coordinate(cluster.Answered{At: n.c.W.Clock(), Outcomes: out, Err: err})
+			})
+		}
+	}
+}
+
+// report queues a report; they go out in order.
+func (n *Node) report(op topology.Op) {
+	n.queue = append(n.queue, op)
+	n.sendReports()
+}
+
+func (n *Node) sendReports() {
+	if n.reporting || len(n.queue) == 0 {
+		return
+	}
+	n.reporting = true
+	count := min(len(n.queue), n.c.opts.Reports)
+	batch := n.queue[:count:count]
+	n.queue = n.queue[count:]
+	n.client.propose(0, batch, func(out []topology.Outcome, _ error) {
+		for i, o := range out {
+			if o.Err != nil {
+				n.c.W.Note("%s: %s refused: %v", n.ID, topology.OpName(batch[i]), o.Code)
+			}
+		}
+		n.reporting = false
+		n.sendReports()
+	})
+}
+
+// follow tells the vnodes whose entry changed, as a host does; one is opened for what the node owns,
+// sends or receives.
+func (n *Node) follow(old, s topology.State) {
+	for k, spec := range n.c.kinds {
+		for p, part := range s.Parts(spec.Name) {
+			mine := part.Owner == n.ID || part.Transfer != nil && (part.Transfer.Source == n.ID || part.Transfer.Target == n.ID)
+			if old.Ring() != nil {
+				before := old.Part(spec.Name, p)
+				if before.Transfer == part.Transfer && before.Owner == part.Owner && before.Epoch == part.Epoch {
+					continue
+				}
+			}
+			x := n.parts[k][p]
+			if x == nil && !mine {
+				continue
+			}
+			if x == nil {
+				x = newPartition(n, k, p, stored{})
+			}
+			x.take(vnode.Applied{Version: s.Version(), Part: part, Activate: spec.Activate})
+		}
+	}
+}
+
+// open opens the partitions that the disk knows.
+func (n *Node) open(found map[string]stored) {
+	n.parts = make([][]*partition, len(n.c.kinds))
+	for k, spec := range n.c.kinds {
+		n.parts[k] = make([]*partition, n.c.base.RingSize())
+		for p := range n.parts[k] {
+			if s, ok := found[diskKey(spec.Name, ring.Partition(p))]; ok {
+				newPartition(n, k, ring.Partition(p), s)
+			}
+		}
+	}
+}
