@@ -69,6 +69,13 @@ func (h *handler) propose(ctx context.Context, op topology.Op, note string) (any
 	return Done{Changed: out.Changed(), Version: out.Version, Note: note}, nil
 }
 
+// done answers a change that was made; the version is the newest that can be
+// read, for the outcome does not tell its own.
+func (h *handler) done(ctx context.Context, note string) Done {
+	_, record, _ := h.newest(ctx) // it was made, whether or not the record can be read now
+	return Done{Changed: true, Version: record.Version, Note: note}
+}
+
 const staging = "staged: nothing moves before baton cluster plan and baton cluster commit"
 
 // NodeRequest names a node; empty means the asked one.
@@ -183,7 +190,7 @@ func commit(ctx context.Context, h *handler, r CommitRequest) (any, error) {
 	if err := h.Node.Commit(ctx, r.PlanVersion); err != nil {
 		return nil, err
 	}
-	return Done{Changed: true, Version: h.Node.View().Version(), Note: "committed: follow it with baton transfers --watch"}, nil
+	return h.done(ctx, "committed: follow it with baton transfers --watch"), nil
 }
 
 // JoinRequest names addresses of the cluster to join.
@@ -200,7 +207,7 @@ func join(ctx context.Context, h *handler, r JoinRequest) (any, error) {
 	if err := h.Node.Join(ctx, r.Addrs); err != nil {
 		return nil, err
 	}
-	return Done{Changed: true, Version: h.Node.View().Version(), Note: staging}, nil
+	return h.done(ctx, staging), nil
 }
 
 // MoveRequest names a partition and where to. From is where the sender believes

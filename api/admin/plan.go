@@ -41,7 +41,7 @@ func makePlan(ctx context.Context, h *handler, _ PlanRequest) (any, error) {
 
 // report is what a commit of the staged plan would do.
 func (h *handler) report(ctx context.Context, state topology.State, record Record) (any, error) {
-	known, rate, unanswered := sized(h.Node.Sizes(ctx))
+	known, rate, unanswered := sized(state, h.Node.Sizes(ctx))
 	r, err := cluster.Report(state, known)
 	if err != nil {
 		return nil, err
@@ -77,29 +77,34 @@ func flows(list []cluster.Flow) []PlanTransfer {
 }
 
 // sized gathers what the members answered about their partitions: their sizes,
-// the slowest rate that was measured, and who did not answer.
-func sized(answers []NodeSizes) (sizes cluster.Sizes, rate float64, unanswered []Unanswered) {
+// the slowest rate that was measured, and who did not answer. What the owner of
+// a part did not list is empty.
+func sized(state topology.State, answers []NodeSizes) (sizes cluster.Sizes, rate float64, unanswered []Unanswered) {
 	type part struct {
+		node ring.NodeID
 		kind topology.Kind
 		p    ring.Partition
 	}
-	known := map[part]PartSize{}
+	listed := map[part]PartSize{}
+	answered := map[ring.NodeID]bool{}
 	unanswered = []Unanswered{}
 	for _, n := range answers {
 		if n.Err != nil {
 			unanswered = append(unanswered, Unanswered{n.Node, n.Err.Error()})
 			continue
 		}
+		answered[n.Node] = true
 		for _, s := range n.Parts {
-			known[part{s.Kind, s.Partition}] = s
+			listed[part{n.Node, s.Kind, s.Partition}] = s
 		}
 		if n.Rate > 0 && (rate == 0 || n.Rate < rate) {
 			rate = n.Rate
 		}
 	}
 	return func(kind topology.Kind, p ring.Partition) (uint64, uint64, bool) {
-		s, ok := known[part{kind, p}]
-		return s.Items, s.Bytes, ok
+		owner, _ := state.Owner(kind, p)
+		s := listed[part{owner, kind, p}]
+		return s.Items, s.Bytes, answered[owner]
 	}, rate, unanswered
 }
 

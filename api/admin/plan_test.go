@@ -5,20 +5,32 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/dee2748c/baton/cluster/topology"
 )
 
 func TestPlan_estimate(t *testing.T) {
+	state, out := topology.State{}.Apply(topology.Command{ID: topology.CommandID{Proposer: "test", Seq: 1}, Op: topology.CreateCluster{
+		ClusterID: topology.ClusterID{1}, RingSize: 8, TargetN: 1, NVal: 1, Kinds: []topology.KindSpec{{Name: "kv"}}, Member: topology.Member{Node: "a"},
+	}})
+	if out.Err != nil {
+		t.Fatal(out.Err)
+	}
 	answers := []NodeSizes{
 		{Node: "a", Parts: []PartSize{{"kv", 0, 10, 600}, {"kv", 1, 5, 400}}, Rate: 100},
 		{Node: "b", Rate: 400},
 		{Node: "c", Err: errors.New("no route")},
 	}
-	sizes, rate, unanswered := sized(answers)
+	sizes, rate, unanswered := sized(state, answers)
 	if items, bytes, ok := sizes("kv", 1); items != 5 || bytes != 400 || !ok {
 		t.Errorf("partition 1: %d items, %d bytes, %t", items, bytes, ok)
 	}
-	if _, _, ok := sizes("pipe", 1); ok {
-		t.Error("the size of a part that nobody named is known")
+	if _, bytes, ok := sizes("kv", 2); bytes != 0 || !ok {
+		t.Error("what the owner does not list is not empty")
+	}
+	unsized, _, _ := sized(state, answers[1:])
+	if _, _, ok := unsized("kv", 1); ok {
+		t.Error("the size is known of what a silent node owns")
 	}
 	if diff := cmp.Diff([]Unanswered{{"c", "no route"}}, unanswered); diff != "" {
 		t.Error(diff)

@@ -42,6 +42,9 @@ func (e *usageError) Error() string { return e.text }
 // negative errors say that the command worked and the answer is no.
 var negative = []error{demo.ErrInexact, errNotReady}
 
+// refused errors of a start say that this is not the process to run.
+var refused = []error{baton.ErrDirInUse, baton.ErrIdentity, baton.ErrRemoved, baton.ErrFenced}
+
 // exitCode is the one place where an error becomes an exit code. What is not
 // known here may have happened or not: unavailable or unknown.
 func exitCode(err error) int {
@@ -55,7 +58,7 @@ func exitCode(err error) int {
 		return exitUsage
 	case isOne(err, negative):
 		return exitNegative
-	case status == http.StatusConflict:
+	case status == http.StatusConflict, isOne(err, refused):
 		return exitRefused
 	case status < http.StatusInternalServerError:
 		return exitUsage
@@ -70,7 +73,7 @@ func badInput(err error) bool {
 	var input *demo.InputError
 	var setting *settings.Error
 	var usage *usageError
-	return errors.As(err, &usage) || errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &input) || errors.As(err, &setting)
+	return errors.Is(err, baton.ErrAddrInUse) || errors.As(err, &usage) || errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &input) || errors.As(err, &setting)
 }
 
 func isOne(err error, targets []error) bool {

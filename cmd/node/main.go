@@ -50,7 +50,7 @@ unknown, 4 refused by the cluster's state.`,
 		SilenceUsage:               true,
 		SuggestionsMinimumDistance: 2,
 	}
-	root.AddCommand(newCluster(), newTransfers(), newTransferLimit(), newHandoff(),
+	root.AddCommand(newStart(), newCluster(), newTransfers(), newTransferLimit(), newHandoff(),
 		newRingReady(), newRingStatus(), newMembers("member-status"), newConfig(), newDemo(), newVersion())
 	return root
 }

@@ -10,10 +10,10 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/dee2748c/baton/batontest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { batontest.VerifyTestMain(m) }
 
 // corpus makes a directory with a few files of words.
 func corpus(t *testing.T) string {

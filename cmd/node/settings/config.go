@@ -101,7 +101,7 @@ func (c *Config) Bind(f Flags) {
 	text(&c.PBAddr, "pb-addr", "", "protocol buffers address; not served by this version")
 	text(&c.AdminAddr, "admin-addr", "127.0.0.1:8097", "admin address, the only one that takes changes; keep it private")
 	yes(&c.Bootstrap, "bootstrap", "create a new cluster with this node")
-	number(&c.BootstrapExpect, "bootstrap-expect", 0, "create a cluster once so many nodes of --join have met; the same on each of them")
+	number(&c.BootstrapExpect, "bootstrap-expect", 0, "create a cluster once so many nodes have met, all named with --join; the same on each of them")
 	f.StringSliceVar(&c.Join, "join", nil, "cluster addresses of members to join through, comma separated")
 	c.entries = append(c.entries, entry{key: "join", value: &c.Join})
 	yes(&c.Commit, "commit", "with --join: plan and commit the join too, data moves at once")
@@ -203,10 +203,8 @@ func (c *Config) Check() error {
 		return bad("join", "a node creates a cluster or joins one: leave out --bootstrap or --join")
 	case c.Bootstrap && c.BootstrapExpect > 0:
 		return bad("bootstrap-expect", "leave out --bootstrap: the nodes agree who creates the cluster")
-	case c.BootstrapExpect < 0 || c.BootstrapExpect > 0 && c.Store == "raft" && c.BootstrapExpect%2 == 0:
-		return bad("bootstrap-expect", "use an odd number, so that a majority is clear")
-	case c.BootstrapExpect > 0 && len(c.Join) == 0:
-		return bad("bootstrap-expect", "name the nodes that are to meet with --join")
+	case c.BootstrapExpect < 0 || c.BootstrapExpect > 0 && len(c.Join) == 0:
+		return bad("bootstrap-expect", "name all nodes that are to meet, this one too, with --join")
 	case c.Commit && len(c.Join) == 0:
 		return bad("commit", "it goes with --join")
 	case !slices.Contains([]string{"debug", "info", "warn", "error"}, c.LogLevel):
