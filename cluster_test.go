@@ -3,6 +3,9 @@ package baton_test
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -12,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/kv"
@@ -194,5 +198,169 @@ func TestNode_leave(t *testing.T) {
 	_, err := baton.Start(m.ctx, m.options("c", false))
 	if !errors.Is(err, baton.ErrRemoved) {
 		t.Errorf("started again: %v", err)
+	}
+}
+
+// TestNode_rebalanceAtJoiner: a node that has just joined and has applied little
+// of the record waits for the ring that it committed, not for the one it knows.
+func TestNode_rebalanceAtJoiner(t *testing.T) {
+	m := startMembers(t, "a")
+	m.start(m.options("b", false))
+	m.rebalance("b")
+	v := m.all["b"].View()
+	if n := v.Ring().Count("b"); n != 8 {
+		t.Errorf("the ring gives b %d of 16 partitions", n)
+	}
+	for _, k := range v.Kinds() {
+		for p, part := range v.Parts(k.Name) {
+			if part.Owner != v.Ring().Owner(p) {
+				t.Errorf("%s/%d is %s's, not %s's", k.Name, p, part.Owner, v.Ring().Owner(p))
+			}
+		}
+	}
+}
+
+// TestStart_told: a node without a cluster says so, and joins when it is told to;
+// a refusal leaves it as it was.
+func TestStart_told(t *testing.T) {
+	m := startMembers(t, "a")
+	o := m.options("b", false)
+	o.Join, o.AdminAddr = nil, "127.0.0.1:0"
+	found := make(chan string, 1)
+	o.Logger = slog.New(&seen{attr: "admin", found: found})
+	started := make(chan error, 1)
+	go func() {
+		b, err := baton.Start(m.ctx, o)
+		if err == nil {
+			t.Cleanup(func() { _ = b.Stop(context.Background()) })
+		}
+		started <- err
+	}()
+	client, err := admin.NewClient(<-found)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if h, err := client.Health(m.ctx); err != nil || h.Ready {
+		t.Errorf("health: %+v, %v", h, err)
+	}
+	if _, err := client.Members(m.ctx); !errors.Is(err, admin.ErrUnjoined) {
+		t.Errorf("members: %v", err)
+	}
+	other := startMembers(t, "b") // has the name in its own cluster only
+	addrs := []string{m.all["a"].Addr()}
+	if _, err := client.Leave(m.ctx, "b"); !errors.Is(err, admin.ErrUnjoined) {
+		t.Errorf("leave: %v", err)
+	}
+	if _, err := client.Join(m.ctx, []string{other.all["b"].Addr()}); !errors.Is(err, topology.ErrNameTaken) {
+		t.Errorf("join where the name is taken: %v", err)
+	}
+	if _, err := client.Join(m.ctx, addrs); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-started; err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.Join(m.ctx, addrs); !errors.Is(err, admin.ErrJoined) {
+		t.Errorf("join a second time: %v", err)
+	}
+	m.rebalance("a")
+	if h, err := client.Health(m.ctx); err != nil || !h.Ready {
+		t.Errorf("health: %+v, %v", h, err)
+	}
+}
+
+// seen is a log handler that reports one attribute.
+type seen struct {
+	attr  string
+	found chan string
+}
+
+func (s *seen) Enabled(context.Context, slog.Level) bool { return true }
+func (s *seen) WithAttrs([]slog.Attr) slog.Handler       { return s }
+func (s *seen) WithGroup(string) slog.Handler            { return s }
+func (s *seen) Handle(_ context.Context, r slog.Record) error {
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == s.attr {
+			select {
+			case s.found <- a.Value.String():
+			default:
+			}
+		}
+		return true
+	})
+	return nil
+}
+
+// TestStart_expect: nodes that are started unattended, in any order, become one
+// cluster, and nobody begins alone.
+func TestStart_expect(t *testing.T) {
+	m := startMembers(t)
+	var listeners []net.Listener
+	var addrs []string
+	for range 3 {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listeners = append(listeners, l)
+		addrs = append(addrs, l.Addr().String())
+	}
+	type result struct {
+		node *baton.Node
+		err  error
+	}
+	results := make(chan result, 3)
+	start := func(i int) {
+		o := m.options(string(rune('a'+i)), false)
+		o.Join, o.BootstrapExpect, o.Addr = addrs, 3, addrs[i]
+		_ = listeners[i].Close() // the address was only reserved
+		go func() {
+			n, err := baton.Start(m.ctx, o)
+			results <- result{n, err}
+		}()
+	}
+	for _, i := range []int{2, 0, 1} {
+		start(i)
+	}
+	for range 3 {
+		r := <-results
+		if r.err != nil {
+			t.Fatal(r.err)
+		}
+		m.all[r.node.Name()] = r.node
+	}
+	a := m.all["a"]
+	for v := a.View(); ; v = a.View() {
+		if len(v.Ring().Nodes()) == 3 {
+			break
+		}
+		select {
+		case <-v.Changed():
+		case <-m.ctx.Done():
+			t.Fatalf("members %+v", v.Members())
+		}
+	}
+	for name, n := range m.all {
+		if n.Cluster() != a.Cluster() {
+			t.Errorf("%s is in cluster %v, a in %v", name, n.Cluster(), a.Cluster())
+		}
+	}
+}
+
+// TestNode_fenced: a second process that starts as this node, from a copy of its
+// directory, ends this one.
+func TestNode_fenced(t *testing.T) {
+	m := startMembers(t, "a", "b", "c", "d")
+	d := m.all["d"]
+	o := m.options("d", false)
+	o.DataDir = filepath.Join(t.TempDir(), "copy")
+	if err := os.CopyFS(o.DataDir, os.DirFS(filepath.Join(m.dir, "d"))); err != nil {
+		t.Fatal(err)
+	}
+	m.start(o)
+	<-d.Done()
+	if err := d.Err(); !errors.Is(err, baton.ErrFenced) {
+		t.Errorf("the older process ended with %v", err)
 	}
 }

@@ -132,11 +132,17 @@ func (r *reached) propose(ctx context.Context, what string, op topology.Op) erro
 	return nil
 }
 
+// await waits until the record is as asked, counting from the record of now:
+// what this node has applied may be older.
 func (n *Node) await(ctx context.Context, what string, ok func(topology.State) bool) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	now, err := n.read(ctx)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	for u := range n.record.Watch(ctx) {
-		if ok(u.State) {
+		if u.State.Version() >= now.Version() && ok(u.State) {
 			return nil
 		}
 	}

@@ -131,12 +131,18 @@ const (
 	lastPause  = 2 * time.Second
 )
 
-// insist repeats f while nothing can be decided: nobody leads, no member can be
-// reached. Other errors, and the end of ctx, end it.
+// undecided reports whether an error only says that nothing can be decided yet:
+// nobody leads, no member can be reached, or a founder has not come further.
+func undecided(err error) bool {
+	return errors.Is(err, cluster.ErrUnavailable) || errors.Is(err, cluster.ErrUnknown) || errors.Is(err, topology.ErrNoCluster)
+}
+
+// insist repeats f while nothing can be decided. Other errors, and the end of
+// ctx, end it.
 func (n *Node) insist(ctx context.Context, what string, f func() error) error {
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		err := f()
-		if err == nil || !errors.Is(err, cluster.ErrUnavailable) && !errors.Is(err, cluster.ErrUnknown) {
+		if err == nil || !undecided(err) {
 			return err
 		}
 		n.opts.Logger.Info("waiting for the record", "to", what, "err", err)

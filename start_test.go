@@ -8,9 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/batontest"
 	"github.com/dee2748c/baton/cluster/memory"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/kv"
@@ -18,7 +17,7 @@ import (
 	"github.com/dee2748c/baton/pipe/mapreduce"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { batontest.VerifyTestMain(m) }
 
 // TestStart_refused: what can't start says why and what to do, and leaves
 // nothing behind: the same name starts afterwards.

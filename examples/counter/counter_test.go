@@ -7,16 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
+	"github.com/dee2748c/baton/batontest"
 
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/actors"
-	"github.com/dee2748c/baton/batontest"
 	"github.com/dee2748c/baton/examples/counter"
 	"github.com/dee2748c/baton/vnode"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { batontest.VerifyTestMain(m) }
 
 var kinds = baton.Options{Kinds: []vnode.Kind{counter.Kind{}}}
 

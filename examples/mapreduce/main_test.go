@@ -12,14 +12,13 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"go.uber.org/goleak"
-
 	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/batontest"
 	"github.com/dee2748c/baton/kv"
+	"github.com/google/go-cmp/cmp"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { batontest.VerifyTestMain(m) }
 
 func Example() {
 	if err := run(context.Background(), os.Stdout, nil); err != nil {
