@@ -131,6 +131,7 @@ type gate struct {
 	proposals int
 	answers   int
 	cut       bool
+	refuse    string        // the path of requests that do not get through; empty for none
 	held      chan struct{} // told of each write that a shut gate holds
 	srv       *httptest.Server
 }
@@ -156,7 +157,7 @@ func newGate(t testing.TB, server string) *gate {
 func (g *gate) pass(w http.ResponseWriter, r *http.Request, proxy http.Handler) {
 	write := r.URL.Path == "/v1/txn" && !r.URL.Query().Has("consistent")
 	g.mu.Lock()
-	shut, cut := g.shut, g.cut
+	shut, cut := g.shut, g.cut || g.refuse != "" && r.URL.Path == g.refuse
 	loseProposal := write && g.proposals > 0
 	loseAnswer := write && !loseProposal && g.answers > 0
 	if loseProposal {
@@ -208,6 +209,12 @@ func (g *gate) setCut(cut bool) {
 	}
 }
 
+func (g *gate) setRefuse(path string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.refuse = path
+}
+
 func (g *gate) lose(proposals, answers int) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -236,6 +243,8 @@ func TestStore(t *testing.T) {
 	}{
 		{"conformance", testConformance},
 		{"I1 a lost session fails no command", testSessionLost},
+		{"I1 nothing is written without a session", testNoSession},
+		{"an idle node takes another session", testIdleSessionLost},
 		{"I2 a paused leader's later write fails", testPausedLeader},
 		{"I2 a leader without its lock", testLockGone},
 		{"I3 another cluster's record", testForeignRecord},
@@ -243,6 +252,7 @@ func TestStore(t *testing.T) {
 		{"I5 compaction and a late follower", testCompaction},
 		{"I6 a paused node comes back", testPausedNode},
 		{"the biggest plan", testBiggestPlan},
+		{"speed", testSpeed},
 		{"registration lost", testRegistrationLost},
 		{"restarted node takes over from its predecessor", testPredecessor},
 	} {

@@ -124,21 +124,25 @@ func refuse(batch []*proposal, err error) {
 func (s *Store) commit(ctx context.Context, batch []*proposal) {
 	for failures := 0; ; failures++ {
 		batch = slices.DeleteFunc(batch, func(p *proposal) bool {
-			if p.ctx.Err() != nil {
-				p.answer <- answer{err: p.ctx.Err()}
+			err := p.ctx.Err()
+			if err != nil {
+				p.answer <- answer{err: err}
 			}
-			return p.ctx.Err() != nil
+			return err != nil
 		})
 		if len(batch) == 0 {
 			return
 		}
-		if ctx.Err() != nil {
-			refuse(batch, cluster.ErrClosed)
-			return
+		// What fails here, or to read on below, failed before anything was written.
+		fail := func(err error) {
+			if ctx.Err() != nil {
+				err = cluster.ErrClosed
+			}
+			refuse(batch, err)
 		}
 		at, session, err := s.ready(ctx)
 		if err != nil {
-			refuse(batch, err)
+			fail(err)
 			return
 		}
 		w := s.prepare(at, session, batch)
@@ -158,10 +162,10 @@ func (s *Store) commit(ctx context.Context, batch []*proposal) {
 		}
 		// Nothing was written. Whatever else is wrong, the record may have changed or be lost.
 		if _, err := s.catchUp(ctx); err != nil {
-			refuse(batch, err)
+			fail(err)
 			return
 		}
-		batch = s.retry(ctx, batch, w, refused, session)
+		batch = s.retry(batch, w, refused, session)
 		if failures > 0 {
 			pause(ctx, failures-1, maxConflictPause)
 		}
@@ -186,6 +190,9 @@ func (s *Store) ready(ctx context.Context) (at record, session string, err error
 	patience := time.NewTimer(s.opts.RequestTimeout)
 	defer patience.Stop()
 	for {
+		if ctx.Err() != nil {
+			return at, "", cluster.ErrClosed
+		}
 		session, _, changed := s.held()
 		if session != "" {
 			return at, session, nil
@@ -247,7 +254,7 @@ func kvOp(verb api.KVOp, key, session string, value []byte, index uint64) *api.T
 }
 
 // retry returns the proposals that may be tried again after a refusal, and answers the others.
-func (s *Store) retry(ctx context.Context, batch []*proposal, w txn, refused conflict, session string) []*proposal {
+func (s *Store) retry(batch []*proposal, w txn, refused conflict, session string) []*proposal {
 	_, noSession := refused[0]
 	if noSession {
 		s.log.Warn("session lost: writes of this node were refused, it takes another session")
@@ -262,7 +269,7 @@ func (s *Store) retry(ctx context.Context, batch []*proposal, w txn, refused con
 			return p.leader
 		})
 	}
-	if _, stale := refused[w.head]; !stale && len(refused) > 0 {
+	if _, stale := refused[w.head]; !stale {
 		for i := range refused {
 			if i > w.head {
 				refuse(batch, fmt.Errorf("%s exists beyond the head: %w", w.ops[i].KV.Key, cluster.ErrTopologyLost))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/hashicorp/consul/api"
 
@@ -55,6 +56,43 @@ func testSessionLost(t *testing.T, srv *consultest.Server) {
 			t.Fatalf("after the session was lost: %v, %v", out, err)
 		}
 	}
+}
+
+// A node that proposes nothing finds by itself that its session is gone, and can lead again.
+func testIdleSessionLost(t *testing.T, srv *consultest.Server) {
+	folder := prefix()
+	g := newGate(t, srv.Addr)
+	first := open(t, options(g.addr, folder, "n1"))
+	await(t, "first leads", first.Watch, leads)
+	second := open(t, options(srv.Addr, folder, "n2"))
+	g.setRefuse("/v1/session/create")
+	destroySessions(t, raw(t, srv.Addr), serviceID(folder, "n1"))
+	await(t, "second leads", second.Watch, leads)
+	await(t, "first no longer leads", first.Watch, func(u cluster.Update) bool { return !u.Leader })
+	g.setRefuse("")
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "first leads again", first.Watch, leads)
+}
+
+func testNoSession(t *testing.T, srv *consultest.Server) {
+	folder := prefix()
+	g := newGate(t, srv.Addr)
+	o := options(g.addr, folder, "n1")
+	o.RequestTimeout = time.Second // how long a proposal waits for a session
+	s := open(t, o)
+	accept(t, s, "founder", create("n1"))
+	g.setRefuse("/v1/session/create")
+	destroySessions(t, raw(t, srv.Addr), serviceID(folder, "n1"))
+	if out, err := s.Propose(limited(t), command("p", 1, 0, topology.BeginTerm{Node: "n1"})); !errors.Is(err, cluster.ErrUnavailable) {
+		t.Errorf("without a session: %v, %v, want %v", out, err, cluster.ErrUnavailable)
+	}
+	if v := read(t, s).Version(); v != 1 {
+		t.Errorf("version %d, want 1", v)
+	}
+	g.setRefuse("")
+	accept(t, s, "later", topology.BeginTerm{Node: "n1"})
 }
 
 func testPausedLeader(t *testing.T, srv *consultest.Server) {
