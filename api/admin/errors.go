@@ -165,19 +165,19 @@ func toError(operation, operand string, err error) *Error {
 // is the caller's, the cluster's or the node's; see Error.Status.
 func StatusOf(err error) int { return toError("", "", err).status }
 
-// split divides a message that ends with "<sentinel>: <fact>: <remedy>", as
-// refusals do; the fact may be missing. A remedy of its own wins over the
-// table's. What stands before the refusal of a record repeats the operation.
+// split divides the text of a refusal, "<sentinel>: <fact>: <remedy>", where the
+// fact may be missing; its remedy wins over the table's. Other texts stay whole:
+// nobody knows what their parts are.
 func (e *Error) split(err, sentinel error) {
 	if refusal, ok := errors.AsType[*topology.Error](err); ok {
-		_, rest, _ := strings.Cut(refusal.Text, sentinel.Error())
+		_, rest, _ := strings.Cut(refusal.Text, sentinel.Error()) // before it, the operation
 		e.Message = sentinel.Error() + rest
 	}
-	said, rest, ok := strings.Cut(e.Message, sentinel.Error()+": ")
+	rest, ok := strings.CutPrefix(e.Message, sentinel.Error()+": ")
 	if !ok {
 		return
 	}
-	e.Message, e.Remedy = said+sentinel.Error(), rest
+	e.Message, e.Remedy = sentinel.Error(), rest
 	if i := strings.LastIndex(rest, ": "); i >= 0 {
 		e.Message += ": " + rest[:i]
 		e.Remedy = rest[i+2:]

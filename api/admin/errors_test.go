@@ -56,6 +56,11 @@ func TestError_text(t *testing.T) {
 		{refuse(ErrNodeUp, "n1 still sees it: stop it"), "down n2: node answers: n1 still sees it: stop it"},
 		{fmt.Errorf("plan: %w", cluster.ErrClosed), "down n2: plan: topology store closed: the node is stopping: ask another one"},
 		{topology.ErrNothingPlanned, "down n2: nothing planned: make a plan first: baton cluster plan"},
+		{
+			fmt.Errorf("read at n1: %w: no answer from n3: dial: connection refused", cluster.ErrUnavailable),
+			"down n2: read at n1: topology store unavailable: no answer from n3: dial: connection refused: " +
+				"nothing was changed: a majority of the voters, or the Consul server, must be reachable",
+		},
 		{errors.New("disk on fire"), "down n2: disk on fire"},
 	} {
 		if got := toError("down", "n2", tt.err).Error(); got != tt.want {

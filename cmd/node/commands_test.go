@@ -221,7 +221,7 @@ func TestFollow(t *testing.T) {
 	if err := follow(context.Background(), look, newPicture(&out, false), tick); err != nil {
 		t.Fatal(err)
 	}
-	want := "1 partition waiting\nsession 1 kv/0 n1 -> n2 fold\nsession 1 kv/0 n1 -> n2 ended\n0 partitions waiting\n"
+	want := "1 partition waiting\nsession 1 kv/0 n1 -> n2 fold\nsession 1 kv/0 n1 -> n2 ended\nnothing left to move\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

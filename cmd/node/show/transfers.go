@@ -97,7 +97,8 @@ func Limits(t admin.Transfers) string {
 }
 
 // Changes tells what is new since an earlier answer, one line each: transfers
-// that began, came to another stage or a further tenth, failed or ended.
+// that began, came to another stage or a further tenth, failed or ended, and at
+// last that nothing is left.
 func Changes(before, now admin.Transfers) []string {
 	was := map[uint64]admin.Transfer{}
 	for _, t := range before.Active {
@@ -123,8 +124,11 @@ func Changes(before, now admin.Transfers) []string {
 			out = append(out, fmt.Sprintf("session %d %s/%d %s -> %s ended", t.Session, t.Kind, t.Partition, t.Source, t.Target))
 		}
 	}
-	if a, b := waiting(before), waiting(now); a != b {
+	if a, b := waiting(before), waiting(now); a != b && b > 0 {
 		out = append(out, fmt.Sprintf("%s waiting", count(b, "partition")))
+	}
+	if Settled(now) {
+		out = append(out, "nothing left to move")
 	}
 	return out
 }
