@@ -12,8 +12,8 @@ import (
 
 // endpoints is the API: doc.go lists it for people.
 func endpoints() map[string]map[string]endpoint {
-	get := func(about string, serve func(context.Context, *handler, request) (any, error)) map[string]endpoint {
-		return map[string]endpoint{http.MethodGet: {about: about, serve: serve}}
+	get := func(about string, serve func(context.Context, *handler) (any, error)) map[string]endpoint {
+		return map[string]endpoint{http.MethodGet: {about: about, serve: func(ctx context.Context, h *handler, _ request) (any, error) { return serve(ctx, h) }}}
 	}
 	only := func(e endpoint) map[string]endpoint { return map[string]endpoint{http.MethodPost: e} }
 	restore := post("give a store that lost its record the one that this node applied, or the one in the body", restoreRecord)

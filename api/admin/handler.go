@@ -90,10 +90,8 @@ type endpoint struct {
 
 // request is what an endpoint gets of the HTTP request.
 type request struct {
-	operation string
-	// operand is set by decode, for the error.
+	// operand is what the body is about, for the error and the log.
 	operand *string
-	query   func(string) string
 	body    []byte
 }
 
@@ -102,8 +100,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	operand := ""
 	operation := strings.Trim(strings.TrimPrefix(r.URL.Path, "/v1"), "/")
-	req := request{operation: operation, operand: &operand, query: r.URL.Query().Get}
-	result, err := h.answer(ctx, w, r, req)
+	result, err := h.answer(ctx, w, r, request{operand: &operand})
 	if r.Method == http.MethodPost {
 		h.Logger.Info("admin request", "operation", operation, "operand", operand, "from", r.RemoteAddr, "err", err)
 	}

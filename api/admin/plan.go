@@ -16,7 +16,7 @@ import (
 const AssumedRate = 20 << 20
 
 // plan shows the staged plan.
-func plan(ctx context.Context, h *handler, _ request) (any, error) {
+func plan(ctx context.Context, h *handler) (any, error) {
 	state, record, err := h.newest(ctx)
 	if err != nil {
 		return nil, err

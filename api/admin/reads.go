@@ -34,7 +34,7 @@ func (h *handler) newest(ctx context.Context) (topology.State, Record, error) {
 	return state, Record{ClusterID: state.ClusterID().String(), Version: state.Version(), Stale: stale}, nil
 }
 
-func status(ctx context.Context, h *handler, _ request) (any, error) {
+func status(ctx context.Context, h *handler) (any, error) {
 	s := Status{Node: h.Node.Name(), Phase: h.Node.Phase(), Agreement: h.Node.Agreement(), Kinds: []string{}, Members: []Member{}, Staged: []Change{}}
 	state, record, err := h.newest(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func status(ctx context.Context, h *handler, _ request) (any, error) {
 	return s, nil
 }
 
-func memberList(ctx context.Context, h *handler, _ request) (any, error) {
+func memberList(ctx context.Context, h *handler) (any, error) {
 	state, record, err := h.newest(ctx)
 	if err != nil {
 		return nil, err
@@ -96,7 +96,7 @@ func percent(part, all int) float64 {
 	return math.Round(float64(part)*10_000/float64(max(all, 1))) / 100
 }
 
-func ringOwners(ctx context.Context, h *handler, _ request) (any, error) {
+func ringOwners(ctx context.Context, h *handler) (any, error) {
 	state, record, err := h.newest(ctx)
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func moves(state topology.State) []Move {
 
 // ringReady asks every member how far it is: ready means that all of them have
 // applied the newest record.
-func ringReady(ctx context.Context, h *handler, _ request) (any, error) {
+func ringReady(ctx context.Context, h *handler) (any, error) {
 	state, record, err := h.newest(ctx)
 	if err != nil {
 		return nil, err
@@ -171,7 +171,7 @@ func ringReady(ctx context.Context, h *handler, _ request) (any, error) {
 	return out, nil
 }
 
-func transfers(ctx context.Context, h *handler, _ request) (any, error) {
+func transfers(ctx context.Context, h *handler) (any, error) {
 	state, record, err := h.newest(ctx)
 	if err != nil {
 		return nil, err
@@ -230,7 +230,7 @@ func active(t *topology.Transfer, progress map[uint64]Progress) Transfer {
 	return v
 }
 
-func health(_ context.Context, h *handler, _ request) (any, error) {
+func health(_ context.Context, h *handler) (any, error) {
 	out := Health{Node: h.Node.Name(), Phase: h.Node.Phase(), Readiness: readiness(h.Node), Agreement: h.Node.Agreement(), Reach: []Reach{}}
 	believed := h.Node.Health()
 	for _, m := range h.Node.View().Members() {
@@ -250,18 +250,18 @@ func readiness(n Node) Readiness {
 	return r
 }
 
-func readyz(_ context.Context, h *handler, _ request) (any, error) { return readiness(h.Node), nil }
+func readyz(_ context.Context, h *handler) (any, error) { return readiness(h.Node), nil }
 
 // livez answers as long as the process serves requests at all.
-func livez(context.Context, *handler, request) (any, error) {
+func livez(context.Context, *handler) (any, error) {
 	return struct {
 		Live bool `json:"live"`
 	}{true}, nil
 }
 
-func config(_ context.Context, h *handler, _ request) (any, error) { return h.Node.Config(), nil }
+func config(_ context.Context, h *handler) (any, error) { return h.Node.Config(), nil }
 
-func backup(ctx context.Context, h *handler, _ request) (any, error) {
+func backup(ctx context.Context, h *handler) (any, error) {
 	state, record, err := h.newest(ctx)
 	if err != nil {
 		return nil, err
@@ -271,7 +271,7 @@ func backup(ctx context.Context, h *handler, _ request) (any, error) {
 }
 
 // index lists the endpoints of this address.
-func index(_ context.Context, h *handler, _ request) (any, error) {
+func index(_ context.Context, h *handler) (any, error) {
 	out := map[string]string{}
 	for path, methods := range h.endpoints {
 		for method, e := range methods {

@@ -15,8 +15,13 @@ func Status(s admin.Status) string {
 		fmt.Fprintf(&b, "%-12s%s\n", name, strings.TrimRight(fmt.Sprintf(format, args...), " "))
 	}
 	fact("Node", "%s, %s", s.Node, s.Phase)
-	if s.ClusterID == "" {
+	switch {
+	case s.ClusterID != "":
+	case s.Phase == admin.PhaseUnjoined:
 		fact("Cluster", "none: join one with baton cluster join ADDR")
+		return b.String()
+	default:
+		fact("Cluster", "none yet: the node waits for members to take it in")
 		return b.String()
 	}
 	fact("Cluster", "%s, record version %d", s.ClusterID, s.Version)
