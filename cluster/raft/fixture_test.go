@@ -54,7 +54,7 @@ func (g *group) options(n ring.NodeID, dir string) raft.Options {
 	o := raft.Options{
 		Node: n, Nonce: 1, Dir: dir, Addr: addr(n),
 		Timeouts: raft.Timeouts{
-			Election: 150 * time.Millisecond, Dial: 300 * time.Millisecond, Request: 3 * time.Second, Poll: 100 * time.Millisecond,
+			Election: 150 * time.Millisecond, Dial: 300 * time.Millisecond, Request: 2 * time.Second, Patience: 2 * time.Second, Poll: 100 * time.Millisecond,
 		},
 	}
 	if os.Getenv("RAFT_LOG") != "" {
