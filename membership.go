@@ -31,7 +31,7 @@ func (r *reached) plan(ctx context.Context) (topology.State, error) {
 		if err != nil {
 			return state, fmt.Errorf("plan: %w", err)
 		}
-		result, err := cluster.Plan(state)
+		result, err := cluster.Plan(state, r.unreachable(state)...)
 		if err != nil {
 			return state, err
 		}
@@ -46,6 +46,21 @@ func (r *reached) plan(ctx context.Context) (topology.State, error) {
 			return state, fmt.Errorf("plan: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// unreachable are the members that a plan gives nothing new to.
+func (r *reached) unreachable(s topology.State) []ring.NodeID {
+	if r.live == nil {
+		return nil
+	}
+	var out []ring.NodeID
+	health := r.live.Health()
+	for _, m := range s.Members() {
+		if m.Status != topology.Removed && health.Of(m.Node) == cluster.Unreachable {
+			out = append(out, m.Node)
+		}
+	}
+	return out
 }
 
 // Commit makes the staged plan the cluster's ring. The partitions then move on

@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dee2748c/baton/actors"
 	"github.com/dee2748c/baton/api/admin"
@@ -118,12 +119,25 @@ func (n *Node) Stop(ctx context.Context) error {
 			n.opts.Logger.Info("leadership not handed over", "err", err)
 		}
 		err := n.host.Stop(ctx)
-		if n.detector != nil {
-			err = errors.Join(err, n.detector.Leave(ctx))
-		}
+		n.farewell(ctx)
 		n.close(err)
 	})
 	return n.closed
+}
+
+// farewellWithin is how long a node that stops tries to tell the others, which
+// find out by themselves if it fails: they may all be stopping.
+const farewellWithin = time.Second
+
+func (n *Node) farewell(ctx context.Context) {
+	if n.detector == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, farewellWithin)
+	defer cancel()
+	if err := n.detector.Leave(ctx); err != nil {
+		n.opts.Logger.Info("the others were not told of the stop", "err", err)
+	}
 }
 
 // Kill ends the node as a crash of its process would, for tests: nothing more is
