@@ -31,7 +31,7 @@ func (c *Cluster) trouble(until time.Duration) {
 		c.Net.Heal()
 		c.Net.Drop, c.Net.Double, c.refuse = 0, 0, 0
 		for _, n := range c.Nodes {
-			n.disk.FailSync = 0
+			n.wal.FailSync, n.data.FailSync = 0, 0
 			n.Restart()
 		}
 		c.calm = true

@@ -18,6 +18,7 @@ type checker struct {
 	epochs   map[slot]uint64
 	session  uint64
 	commands int  // in the entries
+	deposed  int  // commands refused because their term had passed
 	forced   bool // a member was removed by force: its process may not know
 }
 
@@ -26,13 +27,14 @@ func newChecker(c *Cluster) *checker {
 }
 
 // applied is told of each entry that a node applies.
-func (k *checker) applied(n *Node, index uint64, e entry, commands int, before topology.State) {
+func (k *checker) applied(n *Node, index uint64, e entry, cmds []topology.Command, out []topology.Outcome, before topology.State) {
 	w := k.c.W
 	fresh := index == uint64(len(k.entries))+1
 	switch {
 	case fresh:
 		k.entries = append(k.entries, e)
-		k.commands += commands
+		k.commands += len(cmds)
+		k.terms(cmds, out, before)
 		w.Note("entry %d of term %d is committed at version %d", index, e.term, n.State.Version())
 	case k.entries[index-1] != e:
 		w.Failf("S1 %s applies another entry %d than another node", n.ID, index)
@@ -47,6 +49,25 @@ func (k *checker) applied(n *Node, index uint64, e entry, commands int, before t
 	k.view(s)
 	if fresh {
 		k.record(s, before)
+	}
+}
+
+// terms checks who did what only a coordinator may do.
+func (k *checker) terms(cmds []topology.Command, out []topology.Outcome, before topology.State) {
+	term, _ := before.Term()
+	for i, c := range cmds {
+		switch c.Op.(type) {
+		case topology.BeginTerm:
+			term = max(term, out[i].Term)
+		case topology.StagePlan, topology.OpenTransfer, topology.AbortTransfer, topology.RevertTransfer, topology.MarkExited:
+			switch {
+			case c.Term == term || out[i].Version <= before.Version() && out[i].Err == nil: // or a repetition
+			case out[i].Code == topology.CodeStaleTerm:
+				k.deposed++
+			case out[i].Changed():
+				k.c.W.Failf("S8 %s of term %d took effect in term %d", topology.OpName(c.Op), c.Term, term)
+			}
+		}
 	}
 }
 
@@ -120,6 +141,9 @@ func (k *checker) serving(x *partition) {
 		k.c.W.Failf("S4 %s and %s both serve %s/%d", other.ID, x.n.ID, x.spec.Name, x.p)
 	}
 	k.server[at] = x.n
+	if t := x.n.shown.Part(x.spec.Name, x.p).Transfer; t != nil && !x.spec.Volatile && t.Source == x.n.ID && t.Stage == topology.StageSeal && t.Frozen != nil {
+		k.c.W.Failf("S7 %s serves %s/%d, and its seal of session %d is in the record", x.n.ID, x.spec.Name, x.p, t.Session)
+	}
 	if !x.spec.Volatile && !k.forced && !slices.Equal(x.disk.Items, items(at.kind, at.p)) {
 		k.c.W.Failf("S6 %s serves %s/%d with %d items", x.n.ID, x.spec.Name, x.p, len(x.disk.Items))
 	}

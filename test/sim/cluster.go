@@ -97,13 +97,19 @@ func NewCluster(o Options) *Cluster {
 func name(i int) ring.NodeID { return ring.NodeID(fmt.Sprintf("n%d", i)) }
 
 func (c *Cluster) add(id ring.NodeID) *Node {
-	n := &Node{ID: id, c: c, disk: newDisk(c.W)}
-	n.disk.FailSync = c.opts.FailSync
+	n := &Node{ID: id, c: c}
+	n.format()
 	c.Nodes = append(c.Nodes, n)
 	return n
 }
 
-// fill puts the founder's partitions on its disk.
+// format gives the node empty disks.
+func (n *Node) format() {
+	n.wal, n.data = newDisk(n.c.W), newDisk(n.c.W)
+	n.wal.FailSync, n.data.FailSync = n.c.opts.FailSync, n.c.opts.FailSync
+}
+
+// fill puts the founder's partitions on its disks.
 func (n *Node) fill() {
 	for k, spec := range n.c.kinds {
 		for p := range n.c.base.RingSize() {
@@ -115,7 +121,7 @@ func (n *Node) fill() {
 			x.store(nil)
 		}
 	}
-	n.disk.SyncNow()
+	n.data.SyncNow()
 }
 
 // Join starts a node that asks to become a member under a nonce.
@@ -129,11 +135,11 @@ func (c *Cluster) Join(id ring.NodeID, nonce uint64) *Node {
 	return n
 }
 
-// Wipe takes the disk of a node that does not run and does not vote, as a new machine under the old name
+// Wipe takes the disks of a node that does not run and does not vote, as a new machine under the old name
 // has none. For the log it is another server: leaders forget what the old one acknowledged.
 func (n *Node) Wipe() {
-	n.disk, n.nonce = newDisk(n.c.W), 0
-	n.disk.FailSync = n.c.opts.FailSync
+	n.format()
+	n.nonce = 0
 	for _, o := range n.c.Nodes {
 		if o.rep != nil && len(o.rep.match) > n.c.number(n.ID) {
 			o.rep.match[n.c.number(n.ID)] = 0

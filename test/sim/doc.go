@@ -16,7 +16,7 @@
 //   - [World]: the clock, the heap of events, the seed and the hash.
 //   - [Network]: messages are values; it drops, doubles, delays (and so reorders) them, and cuts ordered
 //     pairs of nodes.
-//   - [Disk]: a journal of checked records; a crash loses what was not synced, all of it or from some byte
+//   - [Disk]: one for the log and one for the partitions of a node; each is a journal of checked records; a crash loses what was not synced, all of it or from some byte
 //     on (a torn tail), a sync may fail, a bit may flip. How far a journal was synced is itself known.
 //   - The log: it stands for cluster/raft. An election is one step of the simulator, in which a majority
 //     whose members reach the winner take the next term and the winner has the newest synced log of them;
@@ -33,4 +33,6 @@
 //	S4 at most one process serves a partition of a kind, unless a member was removed by force
 //	S5 of the n partitions of a preflist at most one of a kind is on the move (K7)
 //	S6 items of a durable kind are complete at whoever serves them
+//	S7 a source of a durable kind whose seal is in the record does not serve until the record gives the session up (F10)
+//	S8 what only a coordinator may do takes effect in its own term alone (F13)
 package sim

@@ -102,7 +102,7 @@ func (r *replica) termAt(i uint64) uint64 {
 func (r *replica) adopt(term uint64, leader ring.NodeID) {
 	if term > r.term {
 		r.term = term
-		r.n.disk.Put("term", binary.BigEndian.AppendUint64(nil, term))
+		r.n.wal.Put("term", binary.BigEndian.AppendUint64(nil, term))
 		clear(r.waiting)
 	}
 	was := r.leads()
@@ -156,13 +156,13 @@ func (r *replica) put(e entry) {
 	r.log = append(r.log, e)
 	data := binary.BigEndian.AppendUint64(nil, uint64(len(r.log)))
 	data = binary.BigEndian.AppendUint64(data, e.term)
-	r.n.disk.Put("entry", append(data, e.batch...))
+	r.n.wal.Put("entry", append(data, e.batch...))
 }
 
 // sync makes the log durable and then acknowledges it in the term.
 func (r *replica) sync(term uint64, then func()) {
 	upTo := uint64(len(r.log))
-	r.n.sync(func() {
+	r.n.sync(r.n.wal, func() {
 		if r.term != term {
 			return // the entries may have been replaced
 		}
@@ -305,16 +305,14 @@ func (r *replica) apply() {
 		e := r.log[r.applied]
 		r.applied++
 		before := r.n.State
-		var out []topology.Outcome
-		if e.batch != "" {
-			cmds, err := cluster.DecodeBatch([]byte(e.batch))
-			if err != nil {
-				r.n.c.W.Failf("entry %d at %s: %v", r.applied, r.n.ID, err)
-				return
-			}
-			r.n.State, out = cluster.ApplyBatch(before, cmds)
+		cmds, err := cluster.DecodeBatch([]byte(e.batch))
+		if err != nil {
+			r.n.c.W.Failf("entry %d at %s: %v", r.applied, r.n.ID, err)
+			return
 		}
-		r.n.c.check.applied(r.n, r.applied, e, len(out), before)
+		var out []topology.Outcome
+		r.n.State, out = cluster.ApplyBatch(before, cmds)
+		r.n.c.check.applied(r.n, r.applied, e, cmds, out, before)
 		if w, ok := r.waiting[r.applied]; ok && r.leads() && e.term == r.term {
 			delete(r.waiting, r.applied)
 			r.n.send(w.from, answerMsg{id: w.id, outcomes: out})
@@ -402,7 +400,7 @@ func (c *Cluster) elect() {
 	c.W.Note("%s leads term %d", n.ID, term+1)
 	for _, v := range c.votes(n) {
 		v.rep.adopt(term+1, "")
-		v.disk.SyncNow()
+		v.wal.SyncNow()
 		v.rep.synced = uint64(len(v.rep.log))
 	}
 	n.rep.adopt(term+1, n.ID)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,14 +11,15 @@ import (
 	"github.com/dee2748c/baton/vnode"
 )
 
-// A Node is one simulated process and its disk.
+// A Node is one simulated process and its disks.
 type Node struct {
 	ID ring.NodeID
 	// State is the newest record that the process has applied.
 	State topology.State
 
 	c     *Cluster
-	disk  *Disk
+	wal   *Disk // the log
+	data  *Disk // the partitions
 	voter bool
 	nonce uint64
 	up    bool
@@ -55,13 +57,7 @@ func (n *Node) start(incarnation uint64) {
 	n.incarnation, n.leaving, n.shown, n.told = incarnation, false, topology.State{}, false
 	n.coord, n.queue, n.reporting = nil, nil, false
 	found := map[string]stored{}
-	err := n.disk.Load(func(key string, data []byte) {
-		if key == "term" || key == "entry" {
-			n.rep.load(key, data)
-			return
-		}
-		found[key] = decodeStored(data)
-	})
+	err := errors.Join(n.wal.Load(n.rep.load), n.data.Load(func(key string, data []byte) { found[key] = decodeStored(data) }))
 	if err != nil {
 		n.c.W.Note("%s does not start: %v", n.ID, err)
 		n.up = false
@@ -113,18 +109,19 @@ func (n *Node) serve() {
 	n.changed()
 }
 
-// Crash ends the process: what is not on disk is gone.
+// Crash ends the process: what is not on its disks is gone.
 func (n *Node) Crash() {
 	if !n.up {
 		return
 	}
 	n.c.W.Note("%s crashes", n.ID)
 	n.up = false
-	n.disk.Crash()
+	n.wal.Crash()
+	n.data.Crash()
 	n.c.check.stopped(n)
 }
 
-// Restart starts a new process on the disk of the last one.
+// Restart starts a new process on the disks of the last one.
 func (n *Node) Restart() {
 	if !n.up {
 		n.start(0)
@@ -139,10 +136,10 @@ func (n *Node) after(d time.Duration, f func()) { n.client.after(d, f) }
 
 func (n *Node) send(to ring.NodeID, msg any) { n.c.Net.Send(n.ID, to, msg) }
 
-// sync makes what was put on the disk durable. A process whose sync fails ends, and starts again.
-func (n *Node) sync(done func()) {
+// sync makes what was put on a disk durable. A process whose sync fails ends, and starts again.
+func (n *Node) sync(d *Disk, done func()) {
 	life := n.life
-	n.disk.Sync(func(err error) {
+	d.Sync(func(err error) {
 		switch {
 		case !n.up || n.life != life:
 		case err != nil:

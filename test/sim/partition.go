@@ -162,7 +162,7 @@ func (x *partition) store(then vnode.Event) {
 		if err != nil {
 			panic(err) // numbers and slices of them
 		}
-		x.n.disk.Put(diskKey(x.spec.Name, x.p), data)
+		x.n.data.Put(diskKey(x.spec.Name, x.p), data)
 	}
 	switch {
 	case then == nil:
@@ -170,7 +170,7 @@ func (x *partition) store(then vnode.Event) {
 		x.next(then)
 	default:
 		x.waits = true
-		x.n.sync(func() {
+		x.n.sync(x.n.data, func() {
 			x.waits = false
 			x.next(then)
 		})

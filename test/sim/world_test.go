@@ -147,7 +147,8 @@ func TestCluster_damagedDisk(t *testing.T) {
 		}
 		bad := c.Node("n3")
 		bad.Crash()
-		bad.disk.FlipBit()
+		pick := []*Disk{bad.wal, bad.data}[seed%2]
+		pick.FlipBit()
 		bad.Restart()
 		if bad.Up() {
 			t.Fatalf("seed %d: a node starts from a damaged disk", seed)
