@@ -129,6 +129,7 @@ func (s *Server) Restart() {
 	cmd := exec.Command(Binary(s.t), "agent", "-config-file="+filepath.Join(s.dir, "server.json"))
 	s.log.Reset()
 	cmd.Stdout, cmd.Stderr = &s.log, &s.log
+	cmd.SysProcAttr = withParent()
 	if err := cmd.Start(); err != nil {
 		s.t.Fatalf("consultest: %v", err)
 	}
