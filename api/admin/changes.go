@@ -55,7 +55,7 @@ func endpoints() map[string]map[string]endpoint {
 
 // propose proposes one operation of the operator.
 func (h *handler) propose(ctx context.Context, op topology.Op, note string) (any, error) {
-	if h.Node.Cluster().IsZero() {
+	if h.Node.Phase() == PhaseUnjoined {
 		return nil, ErrUnjoined
 	}
 	outcomes, err := h.Node.Propose(ctx, op)
@@ -182,7 +182,7 @@ func (r CommitRequest) operand() string { return fmt.Sprintf("plan %d", r.PlanVe
 
 func commit(ctx context.Context, h *handler, r CommitRequest) (any, error) {
 	switch {
-	case h.Node.Cluster().IsZero():
+	case h.Node.Phase() == PhaseUnjoined:
 		return nil, ErrUnjoined
 	case r.PlanVersion == 0:
 		return nil, refuse(ErrRequest, "no plan_version: name the plan that was reviewed")

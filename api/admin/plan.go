@@ -29,7 +29,7 @@ func plan(ctx context.Context, h *handler) (any, error) {
 
 // makePlan computes and stages a plan, and shows it.
 func makePlan(ctx context.Context, h *handler, _ PlanRequest) (any, error) {
-	if h.Node.Cluster().IsZero() {
+	if h.Node.Phase() == PhaseUnjoined {
 		return nil, ErrUnjoined
 	}
 	state, err := h.Node.Plan(ctx)

@@ -18,7 +18,7 @@ import (
 // the one that this node has applied, and says so. A node without a cluster has
 // none.
 func (h *handler) newest(ctx context.Context) (topology.State, Record, error) {
-	if h.Node.Cluster().IsZero() {
+	if h.Node.Phase() == PhaseUnjoined {
 		return topology.State{}, Record{}, ErrUnjoined
 	}
 	ctx, cancel := context.WithTimeout(ctx, h.ReadWait)
