@@ -68,7 +68,7 @@ func TestNodeThatLostItsData(t *testing.T) {
 	kept := n3.DataDir
 	n3.DataDir += "-empty"
 	n3.Launch(n3.JoinArgs(n1)...)
-	if err := mentions(n3.AwaitExit(4), "n3", "force-replace"); err != nil {
+	if err := mentions(n3.AwaitExit(4), "n3", "name taken", "new name"); err != nil {
 		t.Errorf("the error: %v", err)
 	}
 	after, _ := n1.Record().Member("n3")

@@ -8,69 +8,78 @@ import (
 	"github.com/dee2748c/baton/test/e2e"
 )
 
-// joinMoment is a point of a join at which somebody dies: hold stops the joiner's request there, and
-// reached waits until it is there.
+// joinMoment is a point of a join at which the joiner dies: hold stops its request there, and reached
+// waits until it is there.
 type joinMoment struct {
 	name    string
-	hold    func(c *e2e.Cluster, joiner, asked, lead *e2e.Node)
-	reached func(c *e2e.Cluster, joiner, asked, lead *e2e.Node)
+	hold    func(c *e2e.Cluster, joiner, lead *e2e.Node, others []*e2e.Node)
+	reached func(t *testing.T, c *e2e.Cluster, joiner, lead *e2e.Node, others []*e2e.Node)
 }
 
 var joinMoments = []joinMoment{
 	{
 		name: "before its request reaches anybody",
-		hold: func(c *e2e.Cluster, joiner, asked, _ *e2e.Node) { c.Net.CutOneWay(joiner, asked) },
-		reached: func(c *e2e.Cluster, joiner, asked, _ *e2e.Node) {
-			c.Net.AwaitHeld(joiner, asked)
+		hold: func(c *e2e.Cluster, joiner, lead *e2e.Node, _ []*e2e.Node) { c.Net.CutOneWay(joiner, lead) },
+		reached: func(t *testing.T, c *e2e.Cluster, joiner, lead *e2e.Node, others []*e2e.Node) {
+			c.Net.AwaitHeld(joiner, lead)
+			wantUnknown(t, others[0], joiner)
 		},
 	},
 	{
+		// The leader has the request and can't get it agreed: nobody's answer reaches it.
 		name: "between request and decision",
-		hold: func(c *e2e.Cluster, _, asked, lead *e2e.Node) { c.Net.CutOneWay(asked, lead) },
-		reached: func(c *e2e.Cluster, joiner, asked, lead *e2e.Node) {
-			c.Net.AwaitPassed(joiner, asked)
-			c.Net.AwaitHeld(asked, lead)
+		hold: func(c *e2e.Cluster, _, lead *e2e.Node, others []*e2e.Node) {
+			for _, o := range others {
+				c.Net.CutOneWay(o, lead)
+			}
+		},
+		reached: func(_ *testing.T, c *e2e.Cluster, joiner, lead *e2e.Node, _ []*e2e.Node) {
+			c.Net.AwaitPassed(joiner, lead)
 		},
 	},
 	{
 		name: "after the decision, before it hears",
-		hold: func(c *e2e.Cluster, joiner, asked, _ *e2e.Node) { c.Net.CutOneWay(asked, joiner) },
-		reached: func(c *e2e.Cluster, joiner, _, lead *e2e.Node) {
-			awaitStatus(c, lead, joiner, topology.Joining)
+		hold: func(c *e2e.Cluster, joiner, lead *e2e.Node, _ []*e2e.Node) { c.Net.HoldAnswers(lead, joiner) },
+		reached: func(_ *testing.T, c *e2e.Cluster, joiner, _ *e2e.Node, others []*e2e.Node) {
+			awaitStatus(c, others[0], joiner, topology.Joining)
 		},
 	},
 }
 
-// TestJoinerDies (J1): at each moment of a join the joiner dies for ever or comes back, with its data
-// directory or a new one. Nobody waits for it: another joiner is admitted meanwhile.
+func wantUnknown(t *testing.T, via, n *e2e.Node) {
+	t.Helper()
+	if m, known := via.Record().Member(n.Name); known {
+		t.Errorf("%s is %+v already", n.Name, m)
+	}
+}
+
+// TestJoinerDies (J1): at each moment of a join the joiner dies, and comes back with its data directory
+// or a new one. Nobody waits for it: another joiner is admitted meanwhile.
 func TestJoinerDies(t *testing.T) {
 	t.Parallel()
 	c := e2e.New(t, e2e.Options{})
 	nodes := c.Form(3)
 	for i, m := range joinMoments {
 		for k, dir := range []string{"same directory", "new directory"} {
+			joiner, other := c.Node(fmt.Sprintf("j%d", 2*i+k)), c.Node(fmt.Sprintf("k%d", 2*i+k))
 			t.Run(m.name+", "+dir, func(t *testing.T) {
 				lead := leader(t, c)
-				asked := followers(t, c, nodes)[0]
-				joiner, other := c.Node(fmt.Sprintf("j%d", 2*i+k)), c.Node(fmt.Sprintf("k%d", 2*i+k))
-				m.hold(c, joiner, asked, lead)
-				joiner.Launch(joiner.JoinArgs(asked)...)
-				m.reached(c, joiner, asked, lead)
+				others := followers(t, c, nodes)
+				m.hold(c, joiner, lead, others)
+				joiner.Launch(joiner.JoinArgs(lead)...)
+				m.reached(t, c, joiner, lead, others)
 				joiner.Kill()
-				c.Net.Reset(joiner, asked)
+				c.Net.Reset(joiner, lead)
 
-				other.Start(other.JoinArgs(lead)...)
-				awaitStatus(c, lead, other, topology.Joining)
+				other.Start(other.JoinArgs(nodes...)...)
+				awaitStatus(c, others[0], other, topology.Joining)
 				c.Net.Heal()
 				if dir == "new directory" {
 					joiner.DataDir += "-new"
 				}
 				joiner.Start(joiner.JoinArgs(nodes...)...)
-				awaitStatus(c, asked, joiner, topology.Joining)
-				if _, err := joiner.TryRecord(); err != nil {
-					t.Errorf("the joiner that came back: %v", err)
-				}
-				done(t, c, lead, "cluster", "clear")
+				awaitStatus(c, others[0], joiner, topology.Joining)
+				done(t, c, nodes[0], "cluster", "clear")
 				joiner.AwaitExit(4)
 				other.AwaitExit(4)
 			})
@@ -90,7 +99,7 @@ func TestLeaderDiesBeforeTheJoinersResponse(t *testing.T) {
 	lead := leader(t, c)
 	others := followers(t, c, nodes)
 	first, second := c.Node("n4"), c.Node("n5")
-	c.Net.CutOneWay(lead, first)
+	c.Net.HoldAnswers(lead, first)
 	first.Launch(first.JoinArgs(lead, others[0], others[1])...)
 	awaitStatus(c, others[0], first, topology.Joining)
 	second.Launch(second.JoinArgs(lead, others[0], others[1])...)
@@ -125,4 +134,17 @@ func TestLeaderDiesBeforeItDecides(t *testing.T) {
 	lead.Start()
 	c.CommitPlan(others[0])
 	c.Settle(lead)
+}
+
+// TestSeedDoesNotAnswer (H1): the first seed takes connections and says nothing, like a host that hangs;
+// the joiner is admitted by the others.
+func TestSeedDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	c := e2e.New(t, e2e.Options{})
+	nodes := c.Form(3)
+	silent := followers(t, c, nodes)[0]
+	joiner := c.Node("n4")
+	c.Net.CutOneWay(silent, joiner)
+	joiner.Start(joiner.JoinArgs(silent, leader(t, c))...)
+	awaitStatus(c, nodes[0], joiner, topology.Joining)
 }

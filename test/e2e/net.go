@@ -23,10 +23,21 @@ func newNet(t testing.TB) *Net {
 	return n
 }
 
-// add opens the proxy of a node and chooses where the node itself listens. That is a port that was free
-// a moment ago on a loopback address of the node's own, so that nobody else takes it, and the node is
-// at the same place in all its lives.
+// add opens the proxy of a node and chooses where the node itself listens: at the same place in all its
+// lives.
 func (n *Net) add(node *Node) (listen, addr string) {
+	n.t.Helper()
+	listen = n.free()
+	addr, err := n.faults.Proxy(ring.NodeID(node.Label), listen)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return listen, addr
+}
+
+// free returns a port that was free a moment ago on a loopback address of its own, so that nobody else
+// takes it.
+func (n *Net) free() string {
 	n.t.Helper()
 	host := fmt.Sprintf("127.%d.%d.%d", 1+rand.IntN(254), rand.IntN(256), 1+rand.IntN(254))
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
@@ -34,12 +45,7 @@ func (n *Net) add(node *Node) (listen, addr string) {
 		n.t.Fatal(err)
 	}
 	defer l.Close()
-	listen = l.Addr().String()
-	addr, err = n.faults.Proxy(ring.NodeID(node.Label), listen)
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	return listen, addr
+	return l.Addr().String()
 }
 
 // Cut lets nothing pass between two nodes.
@@ -47,6 +53,13 @@ func (n *Net) Cut(a, b *Node) { n.faults.Cut(a.Name, b.Name) }
 
 // CutOneWay holds back all that one node says to the other; the way back is open.
 func (n *Net) CutOneWay(from, to *Node) { n.faults.CutOneWay(from.Name, to.Name) }
+
+// answerSize is the length of a cluster port's answer to a preface.
+const answerSize = 21
+
+// HoldAnswers lets a node answer the preface of the other's next connection, and holds back all else it
+// says to it: the other's request arrives, and is not answered.
+func (n *Net) HoldAnswers(from, to *Node) { n.faults.StallAfter(from.Name, to.Name, answerSize) }
 
 // AwaitHeld waits until something that one node says to the other is held back.
 func (n *Net) AwaitHeld(from, to *Node) {

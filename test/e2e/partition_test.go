@@ -2,6 +2,7 @@ package e2e_test
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -37,9 +38,14 @@ func TestCut(t *testing.T) {
 			}
 			next := leader(t, c, minority...)
 			done(t, c, next, "cluster", "leave", string(majority[0].Name))
+			var asked sync.WaitGroup
 			for _, n := range minority {
-				c.Want(n.CLI("cluster", "leave", string(rest[0].Name)), 3, "majority")
+				asked.Go(func() {
+					a := n.CLI("cluster", "leave", string(rest[0].Name))
+					c.Want(a, 3, "no answer from the voters", string(majority[0].Name), string(majority[1].Name))
+				})
 			}
+			asked.Wait()
 			done(t, c, next, "cluster", "clear")
 			s := next.Record()
 			if len(s.Staged()) != 0 || s.Version() <= before {

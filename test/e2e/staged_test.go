@@ -84,7 +84,14 @@ func TestStagedClustering(t *testing.T) {
 	wantOwners(t, n1.Record(), want)
 	awaitStatus(c, n1, n3, topology.Removed)
 
-	// A leave beside a forced removal leaves one.
+	// A leave beside a forced removal leaves one. Until n2 votes in place of n3, the two that do are
+	// both needed.
+	c.Await("n2 to vote", func() error {
+		if a := n1.Status().Agreement; !slices.Contains(a.Voters, n2.Name) {
+			return fmt.Errorf("the voters are %v", a.Voters)
+		}
+		return nil
+	})
 	n4.Kill()
 	done(t, c, n1, "cluster", "leave", "n2")
 	done(t, c, n1, "cluster", "force-remove", "n4")
@@ -278,8 +285,8 @@ func TestJoinThroughANodeThatIsStarting(t *testing.T) {
 	t.Parallel()
 	c := e2e.New(t, e2e.Options{})
 	n1, n2 := c.Node("n1"), c.Node("n2")
-	n1.Start()
-	n2.Start()
+	n1.LaunchUnjoined()
+	n2.LaunchUnjoined()
 	a := n2.CLI("cluster", "join", n1.Addr)
 	if a.Code != 3 && a.Code != 4 {
 		t.Errorf("exit code %d: %s", a.Code, a.Stderr)
