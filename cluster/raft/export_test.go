@@ -5,6 +5,7 @@ import (
 
 	hraft "github.com/hashicorp/raft"
 
+	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
@@ -29,3 +30,12 @@ func (s *Store) Snapshot() error { return s.raft.Snapshot().Error() }
 
 // Leads reports whether the server leads and may read.
 func (s *Store) Leads() bool { return s.leadTerm.Load() != 0 && s.raft.State() == hraft.Leader }
+
+// Append puts commands into this server's own log, if it leads.
+func (s *Store) Append(ctx context.Context, cmds ...topology.Command) ([]topology.Outcome, error) {
+	batch, err := cluster.AppendBatch(nil, cmds)
+	if err != nil {
+		return nil, err
+	}
+	return s.apply(ctx, batch)
+}

@@ -86,9 +86,23 @@ func TestStore_minority(t *testing.T) {
 	n := g.leader()
 	old := g.stores[n]
 	term := g.begin(old, "n1")
+	led := old.Leads()
 	g.isolate(n, nodes...)
+	// It still thinks that it leads: what it appends is in doubt, and what it has is not to be read.
+	read := make(chan error, 1)
+	go func() {
+		_, err := old.Read(g.ctx)
+		read <- err
+	}()
+	_, err := old.Append(g.ctx, topology.Command{ID: topology.CommandID{Proposer: "cut", Seq: 1}, Op: topology.BeginTerm{Node: "n1"}})
+	if led && !errors.Is(err, cluster.ErrUnknown) {
+		t.Errorf("proposed while leading: %v, want %v", err, cluster.ErrUnknown)
+	}
+	if err := <-read; !errors.Is(err, cluster.ErrUnavailable) {
+		t.Errorf("read while leading: %v, want %v", err, cluster.ErrUnavailable)
+	}
 	g.until("stepped down", func() bool { return !old.Leads() })
-	err := g.refused(old)
+	err = g.refused(old)
 	for _, o := range nodes {
 		if o != n && (err == nil || !strings.Contains(err.Error(), raft.ServerID(o, 1))) {
 			t.Errorf("the error does not name %s: %v", o, err)

@@ -55,8 +55,7 @@ func openStorage(o *Options) (st *storage, err error) {
 	if err != nil {
 		return nil, errors.Join(damaged(walPath, err), meta.Close()) // which the library leaves open
 	}
-	st.logs, st.stable = w, w
-	st.close = func() error { return errors.Join(w.Close(), meta.Close()) } // the library forgets the second, which holds a lock
+	st.logs, st.stable, st.close = w, w, w.Close
 	st.snapshots, err = hraft.NewFileSnapshotStoreWithLogger(o.Dir, 2, log)
 	if err != nil {
 		return nil, errors.Join(&DirError{filepath.Join(o.Dir, snapshotDir), err, "make it writable"}, st.close())
