@@ -111,6 +111,9 @@ func (a *administration) Commit(ctx context.Context, version uint64) error {
 func (a *administration) Join(ctx context.Context, addrs []string) error {
 	r := joinRequest{ctx: ctx, addrs: addrs, reply: make(chan error, 1)}
 	if a.Phase() != admin.PhaseUnjoined {
+		if err := a.n.meet(ctx, addrs); err != nil {
+			return err
+		}
 		return fmt.Errorf("node %s of cluster %v: %w", a.n.self, a.Cluster(), admin.ErrJoined)
 	}
 	select {
@@ -120,12 +123,7 @@ func (a *administration) Join(ctx context.Context, addrs []string) error {
 	case <-a.n.ctx.Done():
 		return fmt.Errorf("join: %w", cluster.ErrClosed)
 	}
-	select {
-	case err := <-r.reply:
-		return err
-	case <-ctx.Done():
-		return fmt.Errorf("join: %w", context.Cause(ctx))
-	}
+	return <-r.reply // soon after the end of ctx, and then it says what was in the way
 }
 
 func (a *administration) Restore(ctx context.Context, record topology.State) error {

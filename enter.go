@@ -31,7 +31,7 @@ type joinRequest struct {
 func (s *starting) enter(ctx context.Context) error {
 	n := s.node
 	if !n.id.ClusterID.IsZero() {
-		if err := s.meet(ctx, n.opts.Join); err != nil {
+		if err := n.meet(ctx, n.opts.Join); err != nil {
 			return err
 		}
 	}
@@ -111,8 +111,7 @@ func (s *starting) rejoin(ctx context.Context) error {
 
 // meet asks the given addresses once whether they are of this node's cluster.
 // Those that do not answer are not asked again: the record knows the members.
-func (s *starting) meet(ctx context.Context, addrs []string) error {
-	n := s.node
+func (n *Node) meet(ctx context.Context, addrs []string) error {
 	if n.port == nil || n.opts.Store != StoreRaft {
 		return nil
 	}

@@ -3,6 +3,7 @@ package baton
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -24,10 +25,10 @@ func (n *Node) mind(incarnation uint64) {
 		m, ok := u.State.Member(n.self)
 		switch {
 		case !ok || m.Nonce != n.id.Nonce || m.Status == topology.Removed:
-			n.end(ErrRemoved)
+			n.end(fmt.Errorf("node %s: %w: to join as a new node, start it with an empty data directory", n.self, ErrRemoved))
 			return
 		case m.Incarnation > incarnation:
-			n.end(ErrFenced)
+			n.end(fmt.Errorf("node %s, incarnation %d: %w, incarnation %d: stop one of the two for good", n.self, incarnation, ErrFenced, m.Incarnation))
 			return
 		case m.Status == topology.Exiting:
 			if n.exit() {
