@@ -364,3 +364,40 @@ func TestNode_fenced(t *testing.T) {
 		t.Errorf("the older process ended with %v", err)
 	}
 }
+
+// TestRecover: the survivor of a majority that is gone for ever goes on alone
+// with the record that it has, and takes over what the others owned.
+func TestRecover(t *testing.T) {
+	m := startMembers(t, "a", "b", "c")
+	if err := baton.Recover(baton.RecoverOptions{DataDir: filepath.Join(m.dir, "c"), Addr: "127.0.0.1:1"}); !errors.Is(err, baton.ErrDirInUse) {
+		t.Errorf("recover a node that runs: %v", err)
+	}
+	c := m.all["c"].Addr()
+	m.stop()
+	clear(m.all)
+	if err := baton.Recover(baton.RecoverOptions{DataDir: filepath.Join(m.dir, "c"), Addr: c}); err != nil {
+		t.Fatal(err)
+	}
+	o := m.options("c", false)
+	o.Addr, o.AdminAddr = c, "127.0.0.1:0"
+	client, err := admin.NewClient(m.start(o).AdminAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	for _, gone := range []ring.NodeID{"a", "b"} {
+		if _, err := client.Down(m.ctx, gone, true); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := client.ForceRemove(m.ctx, gone); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m.rebalance("c")
+	if nodes := m.all["c"].View().Ring().Nodes(); len(nodes) != 1 {
+		t.Errorf("the ring is of %v", nodes)
+	}
+	if err := m.all["c"].KV().Put(m.ctx, kv.Object{Bucket: "b", Key: "k", Value: []byte("v")}); err != nil {
+		t.Error(err)
+	}
+}

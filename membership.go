@@ -157,14 +157,33 @@ func (n *Node) await(ctx context.Context, what string, ok func(topology.State) b
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	for u := range n.record.Watch(ctx) {
-		if u.State.Version() >= now.Version() && ok(u.State) {
-			return nil
+		if u.State.Version() < now.Version() || !ok(u.State) {
+			continue
 		}
+		// Whoever looks at the View next must find what was waited for.
+		return n.viewed(ctx, what, u.State.Version())
 	}
 	if err := context.Cause(ctx); err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
 	return fmt.Errorf("%s: %w", what, cluster.ErrClosed)
+}
+
+// viewed waits until the node's view is of that version.
+func (n *Node) viewed(ctx context.Context, what string, version uint64) error {
+	for {
+		v := n.View()
+		if v.Version() >= version {
+			return nil
+		}
+		select {
+		case <-v.Changed():
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		case <-n.done:
+			return fmt.Errorf("%s: %w", what, cluster.ErrClosed)
+		}
+	}
 }
 
 func stable(s topology.State) bool {

@@ -1,0 +1,51 @@
+package baton
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+
+	"github.com/dee2748c/baton/cluster/raft"
+	"github.com/dee2748c/baton/cluster/ring"
+)
+
+// RecoverOptions says which node goes on alone.
+type RecoverOptions struct {
+	// DataDir is the stopped node's; required.
+	DataDir string
+	// Addr is the cluster address that the node will listen at; required.
+	Addr string
+	// Logger gets what happens; optional.
+	Logger *slog.Logger
+}
+
+// Recover makes a stopped node the only voter of the record that it has, for an
+// operator whose majority of voters is gone for ever. Start the node afterwards,
+// declare the others down, and force-remove or force-replace them. What only the
+// lost majority knew is lost. If members of it come back as they were there are
+// two records: start them with empty directories only.
+func Recover(o RecoverOptions) (err error) {
+	if o.DataDir == "" || o.Addr == "" {
+		return &OptionError{"DataDir", o.DataDir, "name the directory of the stopped node, and the address it will listen at"}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	id, ok, err := loadIdentity(o.DataDir)
+	if err == nil && (!ok || id.ClusterID.IsZero()) {
+		err = fmt.Errorf("%w: it is of no member of a cluster", ErrIdentity)
+	}
+	if err != nil {
+		return fmt.Errorf("recover from %s: %w", o.DataDir, err)
+	}
+	lock, err := lockDir(o.DataDir)
+	if err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	return raft.Recover(raft.Options{
+		Node: ring.NodeID(id.Node), Nonce: id.Nonce, Addr: o.Addr, Logger: o.Logger,
+		Dir: filepath.Join(o.DataDir, recordDir),
+	})
+}
