@@ -230,7 +230,7 @@ func (c *Client) lost(ctx context.Context, method, path string, err error) error
 	if method == http.MethodPost && !notConnected(err) {
 		e.Code, e.status = "unknown_outcome", http.StatusGatewayTimeout
 		e.Message = "the answer was lost: " + root(err).Error()
-		e.Remedy = "it may have been done: look at the status, then repeat it"
+		e.Remedy = "it may have been done: look at baton cluster status, then repeat it"
 	}
 	return e
 }

@@ -135,12 +135,12 @@ var known = []struct {
 	{topology.ErrFormat, "format", http.StatusBadRequest, "read it with the version that wrote it, or a newer one"},
 	{ring.ErrOptions, "claim", http.StatusConflict, ""},
 
-	{cluster.ErrUnknown, "unknown_outcome", http.StatusGatewayTimeout, "it may have been done: look at the status, then repeat it"},
+	{cluster.ErrUnknown, "unknown_outcome", http.StatusGatewayTimeout, "it may have been done: look at baton cluster status, then repeat it"},
 	{cluster.ErrUnavailable, "unavailable", http.StatusServiceUnavailable, "nothing was changed: a majority of the voters, or the Consul server, must be reachable"},
 	{cluster.ErrTopologyLost, "topology_lost", http.StatusConflict, "bring the record back: baton cluster restore"},
 	{cluster.ErrClosed, "closed", http.StatusServiceUnavailable, "the node is stopping: ask another one"},
 	{cluster.ErrBatch, "too_many_commands", http.StatusBadRequest, ""},
-	{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout, "a change may have been done: look at the status, then repeat it"},
+	{context.DeadlineExceeded, "timeout", http.StatusGatewayTimeout, "a change may have been done: look at baton cluster status, then repeat it"},
 	{ErrInternal, "internal", http.StatusInternalServerError, ""},
 	{ErrUnreachable, "unreachable", http.StatusServiceUnavailable, ""},
 }

@@ -17,7 +17,7 @@ func newCluster() *cobra.Command {
 	return newGroup("cluster", "Change and show the cluster: stage, plan, commit", `  baton cluster join 10.0.0.1:8099
   baton cluster plan && baton cluster commit`,
 		newJoin(), newLeave(), newReplace(), newForceRemove(), newForceReplace(), newDown(), newLocation(), newWeight(),
-		newPlan(), newCommit(), newClear(), newStatus(), newMembers("members"), newClusterRing(), newBackup(), newRestore())
+		newPlan(), newCommit(), newClear(), newStatus(), newMembers("members"), newClusterRing(), newBackup(), newRestore(), newRecover())
 }
 
 // newChange is a command that makes one change and prints what came of it.

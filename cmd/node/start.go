@@ -27,8 +27,8 @@ on as that member, whatever of these is given.
 Every setting is a flag, a variable (--ring-size: BATON_RING_SIZE) and a key of
 the file (ring-size = 64), in this precedence; baton config show lists them.
 
-One line on standard output says that the node is ready; the log goes to
-standard error. SIGTERM and SIGINT stop it in order, within --shutdown-timeout; a
+One line on standard output says that the node is ready: it has a cluster and
+takes part in it. The log goes to standard error. SIGTERM and SIGINT stop it in order, within --shutdown-timeout; a
 second one ends it at once. A node that has left its cluster exits with code 0.`,
 		Example: `  baton start --bootstrap --name n1
   baton start --name n2 --join 10.0.0.1:8099 --cluster-addr 10.0.0.2:8099
@@ -94,15 +94,11 @@ func printReady(w io.Writer, r ready, asJSON bool) error {
 	if asJSON {
 		return json.NewEncoder(w).Encode(r)
 	}
-	cluster := "no cluster"
-	if r.ClusterID != "" {
-		cluster = "cluster " + r.ClusterID
-	}
 	http := ""
 	if r.HTTPAddr != "" {
 		http = ", http " + r.HTTPAddr
 	}
-	_, err := fmt.Fprintf(w, "ready: %s (%s), %s, cluster address %s, admin %s%s\n", r.Node, r.Phase, cluster, r.ClusterAddr, r.AdminAddr, http)
+	_, err := fmt.Fprintf(w, "ready: %s (%s), cluster %s, cluster address %s, admin %s%s\n", r.Node, r.Phase, r.ClusterID, r.ClusterAddr, r.AdminAddr, http)
 	return err
 }
 

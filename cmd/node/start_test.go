@@ -65,13 +65,13 @@ func TestServe(t *testing.T) {
 func TestPrintReady(t *testing.T) {
 	r := ready{"n1", "member", "b0", "10.0.0.1:8099", "127.0.0.1:8097", "127.0.0.1:8098"}
 	var out bytes.Buffer
-	for _, x := range []ready{r, {"n2", "unjoined", "", "10.0.0.2:8099", "127.0.0.1:8097", ""}} {
+	for _, x := range []ready{r, {"n2", "member", "b0", "10.0.0.2:8099", "127.0.0.1:8097", ""}} {
 		if err := printReady(&out, x, false); err != nil {
 			t.Fatal(err)
 		}
 	}
 	want := "ready: n1 (member), cluster b0, cluster address 10.0.0.1:8099, admin 127.0.0.1:8097, http 127.0.0.1:8098\n" +
-		"ready: n2 (unjoined), no cluster, cluster address 10.0.0.2:8099, admin 127.0.0.1:8097\n"
+		"ready: n2 (member), cluster b0, cluster address 10.0.0.2:8099, admin 127.0.0.1:8097\n"
 	if out.String() != want {
 		t.Errorf("got %s, want %s", out.String(), want)
 	}
