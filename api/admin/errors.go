@@ -136,7 +136,7 @@ var known = []struct {
 	{ring.ErrOptions, "claim", http.StatusConflict, ""},
 
 	{cluster.ErrUnknown, "unknown_outcome", http.StatusGatewayTimeout, "it may have been done: look at baton cluster status, then repeat it"},
-	{cluster.ErrUnavailable, "unavailable", http.StatusServiceUnavailable, "nothing was changed: a majority of the voters, or the Consul server, must be reachable"},
+	{cluster.ErrUnavailable, "unavailable", http.StatusServiceUnavailable, "nothing was changed: a majority of the cluster's voters, or the Consul server, must be reachable"},
 	{cluster.ErrTopologyLost, "topology_lost", http.StatusConflict, "bring the record back: baton cluster restore"},
 	{cluster.ErrClosed, "closed", http.StatusServiceUnavailable, "the node is stopping: ask another one"},
 	{cluster.ErrBatch, "too_many_commands", http.StatusBadRequest, ""},

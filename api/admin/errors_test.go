@@ -59,7 +59,7 @@ func TestError_text(t *testing.T) {
 		{
 			fmt.Errorf("read at n1: %w: no answer from n3: dial: connection refused", cluster.ErrUnavailable),
 			"down n2: read at n1: topology store unavailable: no answer from n3: dial: connection refused: " +
-				"nothing was changed: a majority of the voters, or the Consul server, must be reachable",
+				"nothing was changed: a majority of the cluster's voters, or the Consul server, must be reachable",
 		},
 		{errors.New("disk on fire"), "down n2: disk on fire"},
 	} {
