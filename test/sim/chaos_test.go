@@ -4,24 +4,45 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
 // chaos is a history of five nodes in which everything goes wrong for half a minute, while an operator
-// joins two nodes, lets one leave, and changes shares; then the faults end.
+// joins two nodes, lets one leave, changes a share, replaces a node, moves a partition and limits
+// transfers; then the faults end.
 func chaos(seed uint64) *Cluster {
 	c := NewCluster(Options{Seed: seed, Nodes: 5, RingSize: 32, Drop: 0.02, Double: 0.02, FailSync: 0.0002, Refuse: 0.05})
+	for i := range 2 {
+		c.W.After(c.W.Between(0, 3*time.Second), func() { c.Join(name(6+i), uint64(6+i)) })
+	}
+	member := func(id ring.NodeID, holds func(topology.Member) bool) func(topology.State) bool {
+		return func(s topology.State) bool { m, _ := s.Member(id); return holds(m) }
+	}
 	weight := 2
-	c.W.After(c.W.Between(0, 3*time.Second), func() { c.Join("n6", 6) })
-	c.W.After(c.W.Between(0, 3*time.Second), func() { c.Join("n7", 7) })
 	c.Operate(
-		Joining("n6"), Commit(), Joining("n7"),
-		Once("leave n2", func(s topology.State) bool { m, _ := s.Member("n2"); return m.Departs != 0 }, topology.StageLeave{Node: "n2"}),
-		Once("weight of n3", func(s topology.State) bool { m, _ := s.Member("n3"); return m.Share != nil }, topology.StageShare{Node: "n3", Weight: &weight}),
+		Joining("n6"), Commit(),
+		Once("limit", func(s topology.State) bool { return s.TransferLimit("n1") == 2 }, topology.SetTransferLimit{Limit: 2}),
+		Joining("n7"),
+		Once("leave n2", member("n2", func(m topology.Member) bool { return m.Departs != 0 }), topology.StageLeave{Node: "n2"}),
+		Once("weight of n3", member("n3", func(m topology.Member) bool { return m.Share != nil }), topology.StageShare{Node: "n3", Weight: &weight}),
+		Commit(),
+		moveTo(3, "n1"),
+		Step{"start n8", func(topology.State) ([]topology.Op, bool) { c.Join("n8", 8); return nil, true }},
+		Joining("n8"),
+		Once("replace n4", member("n4", func(m topology.Member) bool { return m.Departs != 0 }), topology.StageReplace{Old: "n4", New: "n8"}),
 		Commit(),
 	)
 	c.trouble(30 * time.Second)
 	return c
+}
+
+// moveTo gives one partition of the ring to another node.
+func moveTo(p ring.Partition, to ring.NodeID) Step {
+	return Step{"move", func(s topology.State) ([]topology.Op, bool) {
+		owner := s.Ring().Owner(p)
+		return []topology.Op{topology.MovePartition{Partition: p, Target: to, ExpectOwner: owner}}, owner == to
+	}}
 }
 
 // trouble makes faults until a moment, and then ends them all.

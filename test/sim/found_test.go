@@ -18,7 +18,7 @@ func TestFound_targetDiesAfterItsPromotion(t *testing.T) {
 		killed := false
 		c.hooks.stepped = func(x *partition) {
 			if _, ok := x.life.State().(vnode.Owner); ok && x.n.ID == "n4" && !x.spec.Volatile {
-				killed = kill(x.n, killed)
+				killed = die(x.n, killed)
 			}
 		}
 		if err := c.Run(func() bool { return killed && c.everybody() && c.Settled() }, time.Minute); err != nil {
@@ -27,8 +27,8 @@ func TestFound_targetDiesAfterItsPromotion(t *testing.T) {
 	}
 }
 
-// kill ends a node for a second, once.
-func kill(n *Node, already bool) bool {
+// die ends a node for a second, once.
+func die(n *Node, already bool) bool {
 	if !already {
 		n.Crash()
 		n.c.W.After(time.Second, n.Restart)
@@ -45,8 +45,8 @@ func TestFound_bothDieBeforeTheActivation(t *testing.T) {
 		c.hooks.commit = func(_ *Node, _ uint64, after bool) bool {
 			for _, tr := range c.Newest().Transfers() {
 				if after && !killed && tr.Kind == "queue" && tr.Stage == topology.StageDrain && !tr.Activated {
-					kill(c.Node(tr.Source), false)
-					killed = kill(c.Node(tr.Target), false)
+					die(c.Node(tr.Source), false)
+					killed = die(c.Node(tr.Target), false)
 				}
 			}
 			return false
@@ -71,7 +71,7 @@ func TestFound_sourceDiesBeforeItsLastMessage(t *testing.T) {
 					victim = tr
 					c.Net.Cut(tr.Source, tr.Target)
 				case victim != nil && tr.Session == victim.Session && tr.Frozen != nil && !killed:
-					killed = kill(c.Node(tr.Source), false)
+					killed = die(c.Node(tr.Source), false)
 					c.Net.Heal()
 				}
 			}

@@ -4,102 +4,112 @@ import (
 	"flag"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
-var killFlag = flag.String("kill", "", "of TestKillLeaderAtEveryCommand, only this: entry/before or entry/after")
+var killFlag = flag.String("kill", "", "of TestKill..., only this one: entry/before, entry/after or entry/node")
 
 // TestKillLeaderAtEveryCommand kills the leader right before and right after it commits each entry of the
 // log of a rebalance from three to four nodes: 64 partitions of two kinds. Every report is an entry of its
 // own; what a coordinator proposes at once is one, and is applied whole or not at all. Another node takes
 // over; the killed one starts again later. Every run must end with the planned ring.
-// With -short one entry of ten is taken.
-func TestKillLeaderAtEveryCommand(t *testing.T) {
-	seed := uint64(1)
+func TestKillLeaderAtEveryCommand(t *testing.T) { killAll(t, "before", "after") }
+
+// TestKillEachNodeAtEveryCommand kills each of the four nodes, whatever its part, right after the leader
+// commits each entry of the same rebalance.
+func TestKillEachNodeAtEveryCommand(t *testing.T) { killAll(t, "n1", "n2", "n3", "n4") }
+
+// A kill ends one process at one entry: "before" and "after" its commit that of the leader, else that of
+// the node after the commit.
+type kill struct {
+	entry uint64
+	who   string
+}
+
+func (k kill) String() string { return fmt.Sprintf("%d/%s", k.entry, k.who) }
+
+// killAll runs one rebalance for each entry and each way to kill. With -short, and for single nodes without
+// -long, one entry of ten is taken.
+func killAll(t *testing.T, ways ...string) {
+	o := Options{Seed: 1, Nodes: 3, RingSize: 64, Reports: 1}
 	if *seedFlag != 0 {
-		seed = *seedFlag
+		o.Seed = *seedFlag
 	}
-	o := Options{Seed: seed, Nodes: 3, RingSize: 64, Reports: 1}
 	whole := rebalance(o)
 	if err := whole.Run(whole.Settled, time.Minute); err != nil {
-		rerun(t, seed, err)
+		rerun(t, o.Seed, err)
 	}
-	planned, commands := whole.Newest(), whole.check.commands
-	type kill struct {
-		index uint64
-		after bool
+	planned := whole.Newest().Ring()
+	every := 1
+	if testing.Short() || ways[0] == "n1" && !*longFlag {
+		every = 10
 	}
 	var kills []kill
-	for i := range uint64(len(whole.check.entries)) {
-		kills = append(kills, kill{i + 1, false}, kill{i + 1, true})
+	for i := range whole.check.entries {
+		for _, who := range ways {
+			k := kill{uint64(i) + 1, who}
+			if *killFlag == k.String() || *killFlag == "" && (i+1)%every == 0 {
+				kills = append(kills, k)
+			}
+		}
 	}
 	begun := time.Now()
 	work := make(chan kill)
 	var wg sync.WaitGroup
-	var mu sync.Mutex
-	runs, slowest := 0, time.Duration(0)
-	for range runtime.GOMAXPROCS(0) {
+	slowest := make([]time.Duration, runtime.GOMAXPROCS(0))
+	for i := range slowest {
 		wg.Go(func() {
 			for k := range work {
-				took, err := killAt(o, k.index, k.after, planned)
-				mu.Lock()
-				runs++
-				slowest = max(slowest, took)
-				mu.Unlock()
+				took, err := k.run(o, planned)
+				slowest[i] = max(slowest[i], took)
 				if err != nil {
-					t.Errorf("%v\nagain: go test ./test/sim -run '^%s$' -seed %d -kill %s", err, t.Name(), seed, killName(k.index, k.after))
+					t.Errorf("%v\nagain: go test ./test/sim -run '^%s$' -seed %d -kill %s", err, t.Name(), o.Seed, k)
 				}
 			}
 		})
 	}
+	runs := 0
 	for _, k := range kills {
-		skipped := testing.Short() && k.index%10 != 0
-		if *killFlag != "" {
-			skipped = *killFlag != killName(k.index, k.after)
-		}
-		if skipped {
-			continue
-		}
 		if t.Failed() {
 			break
 		}
 		work <- k
+		runs++
 	}
 	close(work)
 	wg.Wait()
-	t.Logf("seed %d: %d runs, one for each kill before and after %d entries with %d commands, in %v; the slowest took %v of simulated time",
-		seed, runs, len(whole.check.entries), commands, time.Since(begun).Round(time.Millisecond), slowest)
+	t.Logf("seed %d: %d entries with %d commands; %d runs, killed %v, in %v; the slowest took %v of simulated time",
+		o.Seed, len(whole.check.entries), whole.check.commands, runs, ways, time.Since(begun).Round(time.Millisecond), slices.Max(slowest))
 }
 
-func killName(index uint64, after bool) string {
-	if after {
-		return fmt.Sprintf("%d/after", index)
-	}
-	return fmt.Sprintf("%d/before", index)
-}
-
-// killAt runs a rebalance whose leader dies at one entry.
-func killAt(o Options, index uint64, after bool, planned topology.State) (time.Duration, error) {
+func (k kill) run(o Options, planned *ring.Ring) (time.Duration, error) {
 	c := rebalance(o)
 	killed := false
-	c.hooks.commit = func(n *Node, at uint64, done bool) bool {
-		if killed || at != index || done != after {
+	c.hooks.commit = func(leader *Node, at uint64, after bool) bool {
+		if killed || at != k.entry || after == (k.who == "before") {
 			return false
 		}
+		victim := leader
+		if n := c.Node(ring.NodeID(k.who)); n != nil {
+			victim = n
+		}
 		killed = true
-		n.Crash()
-		c.W.After(c.W.Between(500*time.Millisecond, 3*time.Second), n.Restart)
-		return true
+		victim.Crash()
+		c.W.After(c.W.Between(500*time.Millisecond, 3*time.Second), victim.Restart)
+		return victim == leader
 	}
 	if err := c.Run(func() bool { return killed && c.everybody() && c.Settled() }, 2*time.Minute); err != nil {
 		return c.W.Now(), err
 	}
-	if s := c.Newest(); !s.Ring().Equal(planned.Ring()) {
-		return c.W.Now(), fmt.Errorf("another ring than the planned one was reached: %d partitions differ", len(planned.Ring().Diff(s.Ring())))
+	s := c.Newest()
+	if m, _ := s.Member("n4"); !s.Ring().Equal(planned) || m.Status != topology.Valid {
+		return c.W.Now(), fmt.Errorf("not the planned ring: %d partitions differ, n4 is %s", len(planned.Diff(s.Ring())), m.Status)
 	}
 	return c.W.Now(), nil
 }

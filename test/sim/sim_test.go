@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
@@ -14,6 +16,8 @@ var (
 	seedFlag = flag.Uint64("seed", 0, "run only this seed")
 	longFlag = flag.Bool("long", false, "the soak form of the tests that have one")
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rerun ends a test with the line that repeats it.
 func rerun(t *testing.T, seed uint64, err error) {
