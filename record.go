@@ -76,7 +76,12 @@ type consulRecord struct{ *consul.Store }
 func (consulRecord) HandOver(context.Context) error { return nil }
 
 func (r consulRecord) describe() admin.Agreement {
-	return admin.Agreement{Store: StoreConsul}
+	s := r.Status()
+	a := admin.Agreement{Store: StoreConsul, Leader: s.Leader, Applied: s.Applied}
+	if s.Err != nil {
+		a.Problem = s.Err.Error()
+	}
+	return a
 }
 
 // openRecord opens the node's handle on the record. seeds are asked while the

@@ -30,6 +30,7 @@ func (s *Store) keepPresence(ctx context.Context) {
 		}
 		begun := time.Now()
 		err := s.renewal(ctx)
+		s.renewedWith(err)
 		switch {
 		case ctx.Err() != nil:
 			return
@@ -191,6 +192,7 @@ func (s *Store) contend(ctx context.Context) error {
 	if err != nil {
 		return readError(ctx, err)
 	}
+	s.notice(pair)
 	holder := ""
 	if pair != nil {
 		holder = pair.Session
@@ -208,6 +210,9 @@ func (s *Store) contend(ctx context.Context) error {
 	case may:
 		var taken bool
 		taken, _, err = s.client.KV().Acquire(mine, writing(ctx))
+		if taken {
+			s.notice(mine)
+		}
 		s.lead(taken && err == nil)
 	default:
 		s.lead(false)

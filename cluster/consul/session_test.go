@@ -47,6 +47,10 @@ func testSessionLost(t *testing.T, srv *consultest.Server) {
 	folder := prefix()
 	s := open(t, options(srv.Addr, folder, "n1"))
 	accept(t, s, "founder", create("n1"))
+	await(t, "n1 leads", s.Watch, leads)
+	if st := s.Status(); st.Leader != "n1" || st.Applied != 1 || st.Err != nil {
+		t.Errorf("status %+v", st)
+	}
 	for i := range uint64(5) {
 		if n := destroySessions(t, raw(t, srv.Addr), serviceID(folder, "n1")); n != 1 {
 			t.Fatalf("%d sessions ended, want 1", n)

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/dee2748c/baton/cluster"
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
@@ -35,6 +36,8 @@ type Store struct {
 	session string        // held by this life; empty while there is none
 	changed chan struct{} // closed and replaced when session changes
 	leading bool
+	leader  ring.NodeID // as last seen
+	trouble error       // of the last renewal
 }
 
 var _ cluster.Store = (*Store)(nil)
