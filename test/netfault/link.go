@@ -22,7 +22,10 @@ type link struct {
 // close ends the link: its goroutines close the connections.
 func (l *link) close() { l.cancel() }
 
-const prefaceWithin = 10 * time.Second
+const (
+	prefaceWithin = 10 * time.Second
+	answerSize    = 21 // of the cluster port's answer to a preface
+)
 
 func (n *Network) accept(node ring.NodeID, l net.Listener) {
 	for {
@@ -61,7 +64,7 @@ func (n *Network) serve(to ring.NodeID, dialer net.Conn) {
 		delete(n.links, k)
 	}()
 	// A dialer that gave up during a cut is noticed when the preface may pass.
-	if _, err := n.admit(k.ctx, k.way, 0); err != nil {
+	if _, err := n.admit(k.ctx, k.way, 0, head.Len()); err != nil {
 		return
 	}
 	var d net.Dialer
@@ -72,19 +75,21 @@ func (n *Network) serve(to ring.NodeID, dialer net.Conn) {
 	defer acceptor.Close()
 	defer context.AfterFunc(k.ctx, func() { _, _ = dialer.Close(), acceptor.Close() })()
 	var ways sync.WaitGroup
-	ways.Go(func() { n.carry(k, k.way, acceptor, io.MultiReader(&head, dialer)) })
-	ways.Go(func() { n.carry(k, pair{to, preface.Node}, dialer, acceptor) })
+	greeting := head.Len()
+	ways.Go(func() { n.carry(k, k.way, acceptor, io.MultiReader(&head, dialer), greeting) })
+	ways.Go(func() { n.carry(k, pair{to, preface.Node}, dialer, acceptor, answerSize) })
 	ways.Wait()
 }
 
-// carry moves one direction's bytes under its rule, and its end as well.
-func (n *Network) carry(k *link, way pair, dst net.Conn, src io.Reader) {
+// carry moves one direction's bytes under its rule, and its end as well. The
+// first greeting bytes are no part of a protocol.
+func (n *Network) carry(k *link, way pair, dst net.Conn, src io.Reader, greeting int) {
 	buf := make([]byte, 32<<10)
 	for {
 		size, err := src.Read(buf)
 		n.wait(k.ctx, way)
 		for rest := buf[:size]; len(rest) > 0; {
-			pass, err := n.admit(k.ctx, way, len(rest))
+			pass, err := n.admit(k.ctx, way, len(rest), greeting)
 			if err != nil {
 				return
 			}
@@ -92,12 +97,12 @@ func (n *Network) carry(k *link, way pair, dst net.Conn, src io.Reader) {
 				k.close()
 				return
 			}
-			rest = rest[pass:]
+			rest, greeting = rest[pass:], max(0, greeting-pass)
 		}
 		if err == nil {
 			continue
 		}
-		if _, held := n.admit(k.ctx, way, 0); held != nil {
+		if _, held := n.admit(k.ctx, way, 0, 0); held != nil {
 			return
 		}
 		if err != io.EOF {

@@ -185,3 +185,15 @@ func TestResetAndMove(t *testing.T) {
 	write(t, again, "x")
 	expect(t, again, "x")
 }
+
+func TestMute(t *testing.T) {
+	for _, way := range []struct{ from, to ring.NodeID }{{"a", "b"}, {"b", "a"}} {
+		w := newWorld(t)
+		w.net.Mute(way.from, way.to)
+		c := w.dial(t, "a", "b")
+		write(t, c, "during")
+		silent(t, c)
+		w.net.HealAll()
+		expect(t, c, "during")
+	}
+}

@@ -19,6 +19,7 @@ type rule struct {
 	delay time.Duration
 	stall bool // after left more bytes
 	left  int
+	mute  bool // all but prefaces and the answers to them
 }
 
 // A Network is a set of proxies and the rules between the nodes behind them. It
@@ -96,6 +97,12 @@ func (n *Network) StallAfter(from, to ring.NodeID, bytes int) {
 	n.change(from, to, func(r *rule) { r.stall, r.left = true, bytes })
 }
 
+// Mute lets connections be made, and nothing that one node says to the other on
+// them pass: prefaces and the answers to them do.
+func (n *Network) Mute(from, to ring.NodeID) {
+	n.change(from, to, func(r *rule) { r.mute = true })
+}
+
 // Heal ends all faults between a and b, in both directions.
 func (n *Network) Heal(a, b ring.NodeID) {
 	n.change(a, b, func(r *rule) { *r = rule{} })
@@ -167,12 +174,16 @@ func (n *Network) announce() {
 }
 
 // admit blocks until at least one of size bytes may pass, and returns how many
-// may. Of no bytes, which is an end, it waits until the way is open.
-func (n *Network) admit(ctx context.Context, way pair, size int) (int, error) {
+// may; the first greeting bytes of a connection are its preface, or the answer.
+// Of no bytes, which is an end, it waits until the way is open.
+func (n *Network) admit(ctx context.Context, way pair, size, greeting int) (int, error) {
 	for {
 		n.mu.Lock()
 		r, changed := n.rules[way], n.changed
-		if !r.cut && (!r.stall || r.left > 0) {
+		if !r.cut && (!r.stall || r.left > 0) && (!r.mute || greeting > 0) {
+			if r.mute {
+				size = min(size, greeting)
+			}
 			if r.stall {
 				size = min(size, r.left)
 				r.left -= size
