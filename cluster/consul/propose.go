@@ -52,7 +52,10 @@ func (s *Store) Propose(ctx context.Context, cmds ...topology.Command) ([]topolo
 		return nil, fail(err)
 	}
 	_, leading, _ := s.held()
-	inTerm := slices.ContainsFunc(cmds, func(c topology.Command) bool { return c.Term != 0 })
+	inTerm := slices.ContainsFunc(cmds, func(c topology.Command) bool {
+		_, begins := c.Op.(topology.BeginTerm)
+		return c.Term != 0 || begins
+	})
 	out, err := s.submit(ctx, &proposal{cmds: cmds, entry: entry, leader: leading && inTerm})
 	if err != nil {
 		return nil, fail(err)

@@ -364,3 +364,24 @@ func TestRecover(t *testing.T) {
 		t.Errorf("voters %v", v)
 	}
 }
+
+// I1: a node that reaches members but not the leader proposes and reads all the same, also when it is
+// no server of the record yet.
+func TestStore_throughMember(t *testing.T) {
+	g := newGroup(t)
+	g.start(true, "n1", "n2", "n3")
+	leader := g.leader()
+	o := g.options("client", "")
+	for _, n := range []ring.NodeID{"n1", "n2", "n3"} {
+		o.Seeds = append(o.Seeds, addr(n))
+	}
+	client := g.open(o)
+	g.isolate("client", leader)
+	out, err := cluster.NewProposer(client, "p").Propose(g.ctx, 0, topology.BeginTerm{Node: "n1"})
+	if err != nil || out[0].Err != nil {
+		t.Fatalf("%v, %v", out, err)
+	}
+	if s := g.read(client); s.Version() < out[0].Version {
+		t.Errorf("version %d read, %d written", s.Version(), out[0].Version)
+	}
+}

@@ -2,16 +2,19 @@ package raft
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
+	"net"
 
 	"github.com/hashicorp/go-hclog"
 )
 
 // A logger hands what the libraries log to slog. Their accounts of every election and connection are
-// debug output here.
+// debug output here, as are connections that this side closed; what they warn of happens at every start
+// and election, and is information.
 type logger struct{ log *slog.Logger }
 
 var _ hclog.Logger = logger{}
@@ -19,7 +22,7 @@ var _ hclog.Logger = logger{}
 func level(l hclog.Level) slog.Level {
 	switch l {
 	case hclog.Warn:
-		return slog.LevelWarn
+		return slog.LevelInfo
 	case hclog.Error:
 		return slog.LevelError
 	}
@@ -27,7 +30,13 @@ func level(l hclog.Level) slog.Level {
 }
 
 func (l logger) Log(lv hclog.Level, msg string, args ...any) {
-	if !l.log.Enabled(context.Background(), level(lv)) {
+	at := level(lv)
+	for _, a := range args {
+		if err, ok := a.(error); ok && errors.Is(err, net.ErrClosed) {
+			at = slog.LevelDebug
+		}
+	}
+	if !l.log.Enabled(context.Background(), at) {
 		return
 	}
 	for i, a := range args {
@@ -35,7 +44,7 @@ func (l logger) Log(lv hclog.Level, msg string, args ...any) {
 			args[i] = fmt.Sprintf(fmt.Sprint(f[0]), f[1:]...)
 		}
 	}
-	l.log.Log(context.Background(), level(lv), msg, args...)
+	l.log.Log(context.Background(), at, msg, args...)
 }
 
 func (l logger) Trace(msg string, args ...any) { l.Log(hclog.Trace, msg, args...) }

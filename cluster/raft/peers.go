@@ -138,32 +138,57 @@ func (s *Store) ask(ctx context.Context, r request) (response, error) {
 	var trail []string
 	tried := map[string]bool{"": true, s.opts.Addr: true}
 	for _, addr := range s.candidates() {
-		for hop := 0; hop < 2 && !tried[addr]; hop++ {
-			tried[addr] = true
-			resp, err := s.call(ctx, addr, r)
-			switch {
-			case err != nil && ctx.Err() != nil && (errors.Is(err, errNotSent) || r.kind != askPropose):
-				return response{}, context.Cause(ctx)
-			case err != nil && r.kind == askPropose && !errors.Is(err, errNotSent):
-				return response{}, fmt.Errorf("%w: no answer from %s: %w", cluster.ErrUnknown, addr, err)
-			case err != nil:
-				trail = append(trail, fmt.Sprintf("%s: %v", addr, err))
-			case resp.code == codeOK:
-				return resp, nil
-			case resp.code == codeUnknown:
-				return response{}, fmt.Errorf("%w: %s: %s", cluster.ErrUnknown, resp.server, resp.text)
-			case resp.code == codeInvalid:
-				return response{}, fmt.Errorf("%w: %s: %s", errProtocol, resp.server, resp.text)
-			default:
-				trail = append(trail, fmt.Sprintf("%s: %s", resp.server, resp.text))
-				addr = resp.addr
+		if tried[addr] {
+			continue
+		}
+		resp, err := s.try(ctx, addr, r, tried, &trail)
+		if err == nil && resp.code == codeNotLeader && resp.addr != "" {
+			member := addr
+			if !tried[resp.addr] {
+				resp, err = s.try(ctx, resp.addr, r, tried, &trail)
 			}
+			if errors.Is(err, errNotSent) || err == nil && resp.code == codeNotLeader {
+				// A cut between this node and the leader does not keep it out: the member sees both.
+				r := r
+				r.relay = true
+				resp, err = s.try(ctx, member, r, tried, &trail)
+			}
+		}
+		switch {
+		case errors.Is(err, errNotSent):
+		case err != nil:
+			return response{}, err
+		case resp.code == codeOK:
+			return resp, nil
 		}
 	}
 	if len(trail) == 0 {
 		trail = []string{"no leader, and nobody to ask: bootstrap a cluster or give seeds"}
 	}
 	return response{}, fmt.Errorf("%w: %s", cluster.ErrUnavailable, strings.Join(trail, "; "))
+}
+
+// try puts a request to one node. The error wraps errNotSent when another node may be asked, as it may
+// after a response that is not codeOK; what it said is added to the trail.
+func (s *Store) try(ctx context.Context, addr string, r request, tried map[string]bool, trail *[]string) (response, error) {
+	tried[addr] = true
+	resp, err := s.call(ctx, addr, r)
+	switch {
+	case err != nil && ctx.Err() != nil && (errors.Is(err, errNotSent) || r.kind != askPropose):
+		return response{}, context.Cause(ctx)
+	case err != nil && r.kind == askPropose && !errors.Is(err, errNotSent):
+		return response{}, fmt.Errorf("%w: no answer from %s: %w", cluster.ErrUnknown, addr, err)
+	case err != nil:
+		*trail = append(*trail, fmt.Sprintf("%s: %v", addr, err))
+		return response{}, fmt.Errorf("%w: %w", errNotSent, err)
+	case resp.code == codeUnknown:
+		return response{}, fmt.Errorf("%w: %s: %s", cluster.ErrUnknown, resp.server, resp.text)
+	case resp.code == codeInvalid:
+		return response{}, fmt.Errorf("%w: %s: %s", errProtocol, resp.server, resp.text)
+	case resp.code != codeOK:
+		*trail = append(*trail, fmt.Sprintf("%s: %s", resp.server, resp.text))
+	}
+	return resp, nil
 }
 
 // candidates returns whom to ask: the leader, the other voters, the members of the record, the seeds.

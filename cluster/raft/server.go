@@ -111,7 +111,8 @@ func (v *server) close() error {
 	return err
 }
 
-// answer serves one request of another node. It never forwards: who does not lead says who does.
+// answer serves one request of another node. Who does not lead says who does, and passes the request on
+// to it only when the asker says that it can't.
 func (s *Store) answer(ctx context.Context, r request) response {
 	resp := response{code: codeOK, server: s.id}
 	addr, id := s.raft.LeaderWithID()
@@ -140,9 +141,25 @@ func (s *Store) answer(ctx context.Context, r request) response {
 	}
 	resp.text, resp.code = err.Error(), codeUnavailable
 	switch {
+	case errors.Is(err, errNotLeader) && r.relay && resp.addr != "" && resp.addr != s.opts.Addr:
+		return s.pass(ctx, resp.addr, r)
 	case errors.Is(err, errNotLeader):
 		resp.code = codeNotLeader
 	case errors.Is(err, cluster.ErrUnknown):
+		resp.code = codeUnknown
+	}
+	return resp
+}
+
+// pass gives a request to the leader for a node that does not reach it. It goes no further.
+func (s *Store) pass(ctx context.Context, leader string, r request) response {
+	r.relay = false
+	resp, err := s.peers.exchange(ctx, leader, r)
+	if err == nil {
+		return resp
+	}
+	resp = response{code: codeUnavailable, server: s.id, text: "pass on to " + leader + ": " + err.Error()}
+	if r.kind == askPropose && !errors.Is(err, errNotSent) {
 		resp.code = codeUnknown
 	}
 	return resp

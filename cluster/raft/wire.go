@@ -72,6 +72,7 @@ type request struct {
 	server string        // who asks
 	budget time.Duration // how long it waits
 	known  uint64        // version of the asker's record
+	relay  bool          // the asker does not reach the leader: pass it on, once
 	batch  []byte        // commands, as in the log
 }
 
@@ -79,14 +80,16 @@ func (r request) encode() []byte {
 	b := appendText(nil, r.server)
 	b = binary.AppendUvarint(b, uint64(max(r.budget.Milliseconds(), 0)))
 	b = binary.AppendUvarint(b, r.known)
+	b = append(b, flag(r.relay))
 	return append(b, r.batch...)
 }
 
 func decodeRequest(k kind, b []byte) (request, error) {
 	d := decoder{b: b}
 	r := request{kind: k, server: d.text(), budget: time.Duration(min(d.uint(), 3_600_000)) * time.Millisecond, known: d.uint()}
-	r.batch = d.b
-	if d.bad || k < askPropose || k > askPing || k != askPropose && len(r.batch) > 0 {
+	relay := d.byte()
+	r.relay, r.batch = relay == 1, d.b
+	if d.bad || relay > 1 || k < askPropose || k > askPing || k != askPropose && len(r.batch) > 0 {
 		return request{}, fmt.Errorf("decode request of kind %d: %w", k, errProtocol)
 	}
 	return r, nil

@@ -48,7 +48,7 @@ func TestResponse_chunks(t *testing.T) {
 
 func FuzzDecodeRequest(f *testing.F) {
 	f.Add(byte(askPropose), request{server: "n1/1", budget: time.Second, batch: []byte("batch")}.encode())
-	f.Add(byte(askRecord), request{server: "n1/1", known: 1 << 50}.encode())
+	f.Add(byte(askRecord), request{server: "n1/1", known: 1 << 50, relay: true}.encode())
 	f.Add(byte(9), []byte{255, 255, 255})
 	f.Fuzz(func(t *testing.T, k byte, b []byte) {
 		r, err := decodeRequest(kind(k), b)
