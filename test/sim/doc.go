@@ -21,6 +21,7 @@
 //   - The log: it stands for cluster/raft. An election is one step of the simulator, in which a majority
 //     whose members reach the winner take the next term and the winner has the newest synced log of them;
 //     what follows (append, sync, acknowledge, commit, step down, unknown outcomes) happens by messages.
+//     The founders vote for ever; others have the log without a vote.
 //   - Moving data: hello, items, fin between two nodes stands for handoff.Sender and Receiver. Partitions
 //     hold a few fixed items, so that a copy can be compared. There are no client requests.
 //   - Operators and joiners are short programs that repeat what has no answer.

@@ -86,7 +86,11 @@ func (n *Node) enter() {
 	if !n.voter && !n.c.knows(n.ID) {
 		op = topology.Join{ClusterID: id, Node: n.ID, Nonce: n.nonce, Addr: string(n.ID), Kinds: n.c.kinds}
 	}
-	n.client.propose(0, []topology.Op{op}, func(out []topology.Outcome, _ error) {
+	n.client.propose(0, []topology.Op{op}, func(out []topology.Outcome, err error) {
+		if err != nil {
+			n.after(askAgain, n.enter)
+			return
+		}
 		n.c.W.Note("%s: %s: %v", n.ID, topology.OpName(op), out[0].Code)
 		if out[0].Err != nil {
 			n.refused = out[0].Err
@@ -210,6 +214,9 @@ func (n *Node) coordinate(e cluster.Event) {
 	}
 }
 
+// askAgain is the pause before a node asks a record anew that was not available.
+const askAgain = 10 * time.Millisecond
+
 // report queues a report; they go out in order.
 func (n *Node) report(op topology.Op) {
 	n.queue = append(n.queue, op)
@@ -223,14 +230,18 @@ func (n *Node) sendReports() {
 	n.reporting = true
 	count := min(len(n.queue), n.c.opts.Reports)
 	batch := n.queue[:count:count]
-	n.queue = n.queue[count:]
-	n.client.propose(0, batch, func(out []topology.Outcome, _ error) {
+	n.client.propose(0, batch, func(out []topology.Outcome, err error) {
+		n.reporting = false
+		if err != nil {
+			n.after(askAgain, n.sendReports)
+			return
+		}
+		n.queue = n.queue[count:]
 		for i, o := range out {
 			if o.Err != nil {
 				n.c.W.Note("%s: %s refused: %v", n.ID, topology.OpName(batch[i]), o.Code)
 			}
 		}
-		n.reporting = false
 		n.sendReports()
 	})
 }

@@ -28,8 +28,8 @@ func newClient(c *Cluster, name ring.NodeID, life string, alive func() bool) *cl
 	return &client{c: c, name: name, life: life, alive: alive, open: map[uint64]func(answerMsg){}}
 }
 
-// propose calls done once with the outcomes, or with ErrUnavailable when the first node asked had no
-// leader and so nothing was done; never when the process ends before.
+// propose calls done once with the outcomes, or with cluster.ErrUnavailable when no leader was found and
+// so nothing can have been done; never when the process ends before.
 func (p *client) propose(term uint64, ops []topology.Op, done func([]topology.Outcome, error)) {
 	cmds := make([]topology.Command, len(ops))
 	for i, op := range ops {
@@ -41,39 +41,36 @@ func (p *client) propose(term uint64, ops []topology.Op, done func([]topology.Ou
 		p.c.W.Failf("%s: %v", p.life, err)
 		return
 	}
-	p.ask(string(batch), done)
+	p.ask(string(batch), false, done)
 }
 
-// ask sends the proposal to whoever may lead, until there is an answer.
-func (p *client) ask(batch string, done func([]topology.Outcome, error)) {
+// ask sends the proposal to whoever may lead, until there is an answer. It is in doubt once an answer
+// stayed away.
+func (p *client) ask(batch string, doubted bool, done func([]topology.Outcome, error)) {
 	p.asks++
-	id, answered := p.asks, false
+	id := p.asks
 	to := p.hint
 	if to == "" {
 		to = p.c.Nodes[p.c.W.rnd.IntN(len(p.c.Nodes))].ID
 	}
-	again := func(pause time.Duration) {
-		answered = true
-		p.after(pause, func() { p.ask(batch, done) })
-	}
 	p.open[id] = func(m answerMsg) {
-		if answered {
-			return // it was asked again already, and that one is answered, too
-		}
-		if m.refused {
+		switch {
+		case !m.refused:
+			done(m.outcomes, nil)
+		case m.leader == "" && !doubted:
+			p.hint = ""
+			done(nil, cluster.ErrUnavailable)
+		default:
 			p.hint = m.leader
-			again(10 * time.Millisecond)
-			return
+			p.after(10*time.Millisecond, func() { p.ask(batch, doubted, done) })
 		}
-		answered = true
-		done(m.outcomes, nil)
 	}
 	p.c.Net.Send(p.name, to, proposeMsg{id: id, batch: batch})
 	p.after(proposeAgain, func() {
-		delete(p.open, id)
-		if !answered {
+		if p.open[id] != nil {
+			delete(p.open, id)
 			p.hint = ""
-			again(0)
+			p.ask(batch, true, done)
 		}
 	})
 }
@@ -129,7 +126,7 @@ func (c *Cluster) operate() {
 	case len(ops) > 0:
 		c.op.busy = true
 		term, _ := s.Term()
-		c.op.propose(term, ops, func(out []topology.Outcome, _ error) {
+		c.op.propose(term, ops, func(out []topology.Outcome, _ error) { // the next look decides again
 			for i, o := range out {
 				c.W.Note("operator: %s: %v", topology.OpName(ops[i]), o.Code)
 			}
