@@ -62,8 +62,8 @@ func TestStore_serverRestarts(t *testing.T) {
 	if err := b.Restore(limited(t), kept); err != nil {
 		t.Fatal(err)
 	}
-	accept(t, a, "after", begin)
-	accept(t, b, "after too", begin)
+	accept(t, a, "after", topology.SetTransferLimit{Limit: 5})
+	accept(t, b, "after too", topology.SetTransferLimit{Limit: 6})
 	for u := range seen {
 		if u.State.Version() == kept.Version()+2 {
 			break

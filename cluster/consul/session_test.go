@@ -55,8 +55,8 @@ func testSessionLost(t *testing.T, srv *consultest.Server) {
 		if n := destroySessions(t, raw(t, srv.Addr), serviceID(folder, "n1")); n != 1 {
 			t.Fatalf("%d sessions ended, want 1", n)
 		}
-		out, err := s.Propose(limited(t), command("p", i+1, 0, topology.BeginTerm{Node: "n1"}))
-		if err != nil || out[0].Term != i+1 {
+		out, err := s.Propose(limited(t), command("p", i+1, 0, topology.SetTransferLimit{Limit: 10 + int(i)}))
+		if err != nil || !out[0].Changed() {
 			t.Fatalf("after the session was lost: %v, %v", out, err)
 		}
 	}
