@@ -189,11 +189,18 @@ func (a *vnodeActor) recover() {
 	}
 	a.record = r
 	staged, _ := a.kind.engine.Staged(a.id)
+	a.step(recovered(r, staged))
+}
+
+// recovered says what an earlier process left of a vnode: its record, and the
+// session of its staging generation. A sealed copy without one was promoted, and
+// the process ended before its record said so: promoting it again is no error.
+func recovered(r store.Record, staged uint64) vnode.Recovered {
 	e := vnode.Recovered{Epoch: r.Epoch, Frozen: r.Frozen, Staged: staged, Tombstone: r.Tombstone != ""}
-	if staged != 0 && r.Sealed == staged {
-		e.Seal = r.Seal
+	if r.Sealed != 0 && (staged == r.Sealed || staged == 0) {
+		e.Staged, e.Seal = r.Sealed, r.Seal
 	}
-	a.step(e)
+	return e
 }
 
 // inform gives a message of a helper to the module.

@@ -18,6 +18,7 @@ type Lifecycle struct {
 	part      topology.Part
 	version   uint64
 	activate  bool
+	promoted  uint64 // epoch of the active generation found at the start, 0 for none
 	parked    int
 	parkLimit int
 	session   progress
@@ -106,6 +107,8 @@ func (l *Lifecycle) recovered(e Recovered) []Action {
 		return []Action{DropStaging{Session: e.Staged}}
 	case e.Tombstone:
 		l.state = Tombstone{Epoch: e.Epoch}
+	default:
+		l.promoted = e.Epoch
 	}
 	return nil
 }

@@ -62,6 +62,9 @@ func (l *Lifecycle) fromNothing(out []Action) []Action {
 	t := l.part.Transfer
 	owned := l.part.Owner == l.self
 	switch {
+	case owned && t != nil && t.Target == l.self && t.Stage == topology.StageDrain && !t.Activated && l.promoted == l.part.Epoch:
+		// A former process promoted the copy and ended before its report.
+		l.state = Activating{Session: t.Session, Epoch: l.part.Epoch, Promoted: true}
 	case owned && t != nil && t.Target == l.self && t.Stage == topology.StageDrain && !t.Activated:
 		// The flip gave us a copy that this process no longer has: only the
 		// record can revert it.

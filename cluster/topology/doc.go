@@ -17,7 +17,9 @@
 // A node that starts ([StartNode]) takes a new incarnation, and its reports of the former one are
 // refused. In PREPARE the new process takes over; in FOLD, and in SEAL before its own seal, the
 // transfer has lost it; a seal of a durable kind outlives the process, one of a volatile kind does
-// not. In DRAIN the end of the source's process counts as drained.
+// not, and until the target has sealed the source's process is needed. In DRAIN the end of the source's
+// process counts as drained, and when both processes of a volatile kind are gone the owner counts as
+// activated: it begins anew.
 //
 // Kinds with Activate acknowledge nothing before TargetActivated is applied, so until then their flip
 // can be reverted. The other kinds may serve from the flip on, and are never reverted but when their

@@ -167,14 +167,15 @@ func (c *change) flip(t Transfer) {
 
 // lost returns why a transfer in StageFold or StageSeal cannot complete any more because a
 // participant is another process than the one that holds the session; "" when it can. What a
-// durable kind sealed outlives its process.
+// durable kind sealed outlives its process; but until the target's seal is there too, only the
+// source's process can tell the target that it has everything.
 func (r *record) lost(t Transfer) Reason {
 	if t.Stage != StageFold && t.Stage != StageSeal {
 		return ""
 	}
 	volatile := r.kinds[r.kindIndex(t.Kind)].Volatile
 	switch {
-	case r.incarnation(t.Source) != t.SourceIncarnation && (volatile || t.Frozen == nil):
+	case r.incarnation(t.Source) != t.SourceIncarnation && (volatile || t.Frozen == nil || t.Sealed == nil):
 		return ReasonSourceRestarted
 	case r.incarnation(t.Target) != t.TargetIncarnation && (volatile || t.Sealed == nil):
 		return ReasonTargetRestarted
@@ -262,6 +263,12 @@ func (op Refuse) apply(c *change) {
 	}
 }
 
+// copiesLost reports whether neither process of a flipped transfer has the copy any more: nobody can
+// activate it or take it back, and the owner begins anew.
+func (c *change) copiesLost(t Transfer) bool {
+	return c.volatile(t) && c.incarnation(t.Target) != t.TargetIncarnation && !c.sourceHolds(t)
+}
+
 // restarted brings the transfers of a node in line with its new process. In StagePrepare nothing was
 // done that the new one cannot do again; in StageDrain the end of the source's former process counts
 // as drained.
@@ -275,9 +282,12 @@ func (c *change) restarted(m Member) {
 		case t.Stage == StagePrepare && t.Target == m.Node:
 			next.TargetReady, next.TargetIncarnation = false, m.Incarnation
 			c.putTransfer(next)
-		case t.Stage == StageDrain && t.Source == m.Node && !t.SourceDrained:
-			next.SourceDrained = true
-			c.drained(next)
+		case t.Stage == StageDrain && (t.Source == m.Node || t.Target == m.Node):
+			next.SourceDrained = t.SourceDrained || t.Source == m.Node
+			next.Activated = t.Activated || c.copiesLost(next)
+			if next != *t {
+				c.drained(next)
+			}
 		}
 	}
 	c.out.Session, c.out.Stage, c.out.Epoch = 0, 0, 0
