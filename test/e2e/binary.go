@@ -7,8 +7,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
+
+	// What the binary is made of. A test's result is cached by what it imports and by the files that it
+	// looks at, and a build by a child is neither.
+	_ "github.com/dee2748c/baton"
+	_ "github.com/dee2748c/baton/cmd/node/demo"
+	_ "github.com/dee2748c/baton/cmd/node/settings"
+	_ "github.com/dee2748c/baton/cmd/node/show"
 )
+
+const command = "github.com/dee2748c/baton/cmd/node"
 
 // binary is the path of the built command.
 var binary string
@@ -31,10 +41,8 @@ func buildAndRun(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	binary = filepath.Join(dir, "baton")
-	build := exec.Command("go", "build", "-o", binary, "github.com/dee2748c/baton/cmd/node")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return 0, fmt.Errorf("build cmd/node: %w", err)
+	if err := build(); err != nil {
+		return 0, fmt.Errorf("build %s: %w", command, err)
 	}
 	ended := make(chan struct{})
 	go spawner(ended)
@@ -43,6 +51,25 @@ func buildAndRun(m *testing.M) (code int, err error) {
 		<-ended
 	}()
 	return m.Run(), nil
+}
+
+func build() error {
+	b := exec.Command("go", "build", "-o", binary, command)
+	b.Stderr = os.Stderr
+	if err := b.Run(); err != nil {
+		return err
+	}
+	list := exec.Command("go", "list", "-f", `{{range .GoFiles}}{{$.Dir}}/{{.}}{{"\n"}}{{end}}`, command)
+	files, err := list.Output()
+	if err != nil {
+		return err
+	}
+	for _, f := range strings.Fields(string(files)) {
+		if _, err := os.Stat(f); err != nil { // for the cache
+			return err
+		}
+	}
+	return nil
 }
 
 // spawn takes what starts a child. The kernel kills a child when the thread that started it ends, so

@@ -19,7 +19,7 @@ import (
 )
 
 // Stuck is how long anything may take before a test gives up on it. It decides no verdict but "stuck".
-const Stuck = 90 * time.Second
+const Stuck = 60 * time.Second
 
 // Soak reports whether the long forms of the tests are to run.
 func Soak() bool { return os.Getenv("BATON_E2E_SOAK") != "" }
@@ -178,7 +178,11 @@ func (c *Cluster) Settle(via *Node) {
 		case err != nil:
 			return err
 		case !s.Settled():
-			return fmt.Errorf("version %d has %d transfers", s.Version(), len(s.Transfers()))
+			text := fmt.Sprintf("version %d has %d transfers", s.Version(), len(s.Transfers()))
+			for _, t := range s.Transfers() {
+				text += fmt.Sprintf("\n%+v", *t)
+			}
+			return errors.New(text)
 		}
 		return nil
 	})

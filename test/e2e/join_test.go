@@ -19,7 +19,7 @@ type joinMoment struct {
 var joinMoments = []joinMoment{
 	{
 		name: "before its request reaches anybody",
-		hold: func(c *e2e.Cluster, joiner, lead *e2e.Node, _ []*e2e.Node) { c.Net.CutOneWay(joiner, lead) },
+		hold: func(c *e2e.Cluster, joiner, lead *e2e.Node, _ []*e2e.Node) { c.Net.Mute(joiner, lead) },
 		reached: func(t *testing.T, c *e2e.Cluster, joiner, lead *e2e.Node, others []*e2e.Node) {
 			c.Net.AwaitHeld(joiner, lead)
 			wantUnknown(t, others[0], joiner)
@@ -39,7 +39,7 @@ var joinMoments = []joinMoment{
 	},
 	{
 		name: "after the decision, before it hears",
-		hold: func(c *e2e.Cluster, joiner, lead *e2e.Node, _ []*e2e.Node) { c.Net.HoldAnswers(lead, joiner) },
+		hold: func(c *e2e.Cluster, joiner, lead *e2e.Node, _ []*e2e.Node) { c.Net.Mute(lead, joiner) },
 		reached: func(_ *testing.T, c *e2e.Cluster, joiner, _ *e2e.Node, others []*e2e.Node) {
 			awaitStatus(c, others[0], joiner, topology.Joining)
 		},
@@ -99,7 +99,7 @@ func TestLeaderDiesBeforeTheJoinersResponse(t *testing.T) {
 	lead := leader(t, c)
 	others := followers(t, c, nodes)
 	first, second := c.Node("n4"), c.Node("n5")
-	c.Net.HoldAnswers(lead, first)
+	c.Net.Mute(lead, first)
 	first.Launch(first.JoinArgs(lead, others[0], others[1])...)
 	awaitStatus(c, others[0], first, topology.Joining)
 	second.Launch(second.JoinArgs(lead, others[0], others[1])...)
@@ -124,7 +124,7 @@ func TestLeaderDiesBeforeItDecides(t *testing.T) {
 	lead := leader(t, c)
 	others := followers(t, c, nodes)
 	joiner := c.Node("n4")
-	c.Net.CutOneWay(joiner, lead)
+	c.Net.Mute(joiner, lead)
 	joiner.Launch(joiner.JoinArgs(lead, others[0])...)
 	c.Net.AwaitHeld(joiner, lead)
 	lead.Kill()
@@ -146,5 +146,18 @@ func TestSeedDoesNotAnswer(t *testing.T) {
 	joiner := c.Node("n4")
 	c.Net.CutOneWay(silent, joiner)
 	joiner.Start(joiner.JoinArgs(silent, leader(t, c))...)
+	awaitStatus(c, nodes[0], joiner, topology.Joining)
+}
+
+// TestJoinerCutOffFromTheLeader (H1): the joiner reaches every member but the leader, which lives; the
+// others pass its request on.
+func TestJoinerCutOffFromTheLeader(t *testing.T) {
+	t.Parallel()
+	c := e2e.New(t, e2e.Options{})
+	nodes := c.Form(3)
+	lead := leader(t, c)
+	joiner := c.Node("n4")
+	c.Net.Cut(joiner, lead)
+	joiner.Start(joiner.JoinArgs(nodes...)...)
 	awaitStatus(c, nodes[0], joiner, topology.Joining)
 }

@@ -54,12 +54,8 @@ func (n *Net) Cut(a, b *Node) { n.faults.Cut(a.Name, b.Name) }
 // CutOneWay holds back all that one node says to the other; the way back is open.
 func (n *Net) CutOneWay(from, to *Node) { n.faults.CutOneWay(from.Name, to.Name) }
 
-// answerSize is the length of a cluster port's answer to a preface.
-const answerSize = 21
-
-// HoldAnswers lets a node answer the preface of the other's next connection, and holds back all else it
-// says to it: the other's request arrives, and is not answered.
-func (n *Net) HoldAnswers(from, to *Node) { n.faults.StallAfter(from.Name, to.Name, answerSize) }
+// Mute lets connections be made, and holds back all that one node says to the other on them.
+func (n *Net) Mute(from, to *Node) { n.faults.Mute(from.Name, to.Name) }
 
 // AwaitHeld waits until something that one node says to the other is held back.
 func (n *Net) AwaitHeld(from, to *Node) {

@@ -34,6 +34,7 @@ type Node struct {
 	paused  atomic.Bool
 	mu      sync.Mutex
 	process *Process
+	args    []string // of its start
 }
 
 // life is a process that said it is ready.
@@ -77,7 +78,7 @@ func (n *Node) Launch(more ...string) *Process {
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.process = p
+	n.process, n.args = p, more
 	return p
 }
 
@@ -86,6 +87,12 @@ func (n *Node) Start(more ...string) {
 	n.c.t.Helper()
 	n.Launch(more...)
 	n.AwaitReady()
+}
+
+// Restart starts the node with the arguments of its last start, as a supervisor would.
+func (n *Node) Restart() {
+	n.c.t.Helper()
+	n.Start(n.args...)
 }
 
 // AwaitReady waits until the launched process is ready.

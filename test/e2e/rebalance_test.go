@@ -20,8 +20,8 @@ func TestLeaderLostDuringRebalance(t *testing.T) {
 		runs = 30
 	}
 	for i := range runs {
-		// Every other run kills. Between a hundred and three hundred commands move the partitions.
-		kill, moment := i%2 == 0, r.Uint64N(220)
+		// Every other run kills. The moves take about 800 versions.
+		kill, moment := i%2 == 0, r.Uint64N(800)
 		away := time.Duration(r.IntN(3000)) * time.Millisecond
 		if !kill {
 			away += time.Second
@@ -63,7 +63,7 @@ func loseLeader(t *testing.T, kill bool, moment uint64, away time.Duration) {
 	}
 	c.Settle(nodes[0])
 	all := append(nodes, n4)
-	c.Agree(all...)
+	t.Logf("settled at version %d", c.Agree(all...))
 	for _, n := range all {
 		wantOwners(t, n.Record(), want)
 	}

@@ -25,9 +25,13 @@ func TestRollingRestart(t *testing.T) {
 	for i, n := range nodes {
 		readers[i].end(t)
 		n.Terminate()
-		n.Start()
+		n.Restart()
 		readers[i] = newReader(n)
 		c.Agree(nodes...)
+		for _, r := range readers {
+			enough := r.reads.Load() + 20
+			c.Await("reads", func() error { return r.atLeast(enough) })
+		}
 	}
 	for i := range nodes {
 		readers[i].end(t)
@@ -42,6 +46,7 @@ type reader struct {
 	once         sync.Once
 	ended        sync.WaitGroup
 	reads, stale atomic.Int64
+	failed       atomic.Bool
 	failure      error // after ended
 }
 
@@ -75,9 +80,17 @@ func (r *reader) run() {
 		r.reads.Add(1)
 		if err != nil {
 			r.failure = err
+			r.failed.Store(true)
 			return
 		}
 	}
+}
+
+func (r *reader) atLeast(count int64) error {
+	if got := r.reads.Load(); got < count && !r.failed.Load() {
+		return fmt.Errorf("%s was read %d times of %d", r.node.Name, got, count)
+	}
+	return nil
 }
 
 func (r *reader) end(t *testing.T) {

@@ -249,7 +249,7 @@ func TestGrowAndShrink(t *testing.T) {
 	}
 	for _, n := range nodes {
 		n.Terminate()
-		n.Start()
+		n.Restart()
 		c.Agree(nodes...)
 	}
 	c.Settle(nodes[0])
@@ -291,7 +291,7 @@ func TestJoinThroughANodeThatIsStarting(t *testing.T) {
 	if a.Code != 3 && a.Code != 4 {
 		t.Errorf("exit code %d: %s", a.Code, a.Stderr)
 	}
-	c.Want(a, a.Code, n1.Addr, "cluster")
+	c.Want(a, a.Code, n1.Addr, "not served now")
 	for _, n := range []*e2e.Node{n1, n2} {
 		if s := n.Status(); s.Phase == admin.PhaseMember {
 			t.Errorf("%s is a %s", n.Name, s.Phase)
