@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dee2748c/baton/actors"
 	"github.com/dee2748c/baton/api/admin"
@@ -232,6 +233,9 @@ func (s *starting) awaitJoin(ctx context.Context) error {
 		return &OptionError{"Join", "", "say what the node is to do: Bootstrap a cluster, or Join one"}
 	}
 	n.opts.Logger.Info("no cluster yet: waiting to be told which one to join", "admin", n.AdminAddr())
+	if n.opts.Unjoined != nil {
+		n.opts.Unjoined(Addresses{n.addr(), n.AdminAddr(), n.HTTPAddr()})
+	}
 	for {
 		select {
 		case r := <-n.joins:
@@ -246,12 +250,20 @@ func (s *starting) awaitJoin(ctx context.Context) error {
 	}
 }
 
+// joinWithin bounds a join on request, so that whoever asked hears why it does
+// not work; the node may be asked again.
+const joinWithin = 10 * time.Second
+
+var errJoinTimeout = fmt.Errorf("no decision within %v", joinWithin)
+
 // joinOn tries to join on request; after a failure the node is unjoined again.
 func (s *starting) joinOn(ctx context.Context, r joinRequest) error {
 	n := s.node
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(r.ctx, func() { cancel(context.Cause(r.ctx)) })()
+	ctx, end := context.WithTimeoutCause(ctx, joinWithin, errJoinTimeout)
+	defer end()
 	err := s.join(ctx, r.addrs)
 	if err != nil && n.record != nil {
 		n.closeRecord()

@@ -104,6 +104,9 @@ type Options struct {
 	// RetryAfter is how long the node waits before it repeats a message that
 	// was not answered; default 1 s.
 	RetryAfter time.Duration
+	// Unjoined is called when the node waits to be told which cluster to join;
+	// optional.
+	Unjoined func(Addresses)
 	// Events are told of transfers and workers; optional.
 	Events actors.Events
 	// Logger gets what an operator wants to see; default: nothing is logged.
@@ -174,6 +177,9 @@ func distinct(all []string) int {
 	}
 	return len(seen)
 }
+
+// Addresses are where a node listens; empty for what it does not serve.
+type Addresses struct{ Cluster, Admin, HTTP string }
 
 // ConsulOptions says how to reach the Consul server that keeps the record.
 type ConsulOptions struct {

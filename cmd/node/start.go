@@ -28,8 +28,10 @@ Every setting is a flag, a variable (--ring-size: BATON_RING_SIZE) and a key of
 the file (ring-size = 64), in this precedence; baton config show lists them.
 
 One line on standard output says that the node is ready: it has a cluster and
-takes part in it. The log goes to standard error. SIGTERM and SIGINT stop it in order, within --shutdown-timeout; a
-second one ends it at once. A node that has left its cluster exits with code 0.`,
+takes part in it. Before that, a node that waits for baton cluster join says so
+in a line of its own, with the address to ask. The log goes to standard error.
+SIGTERM and SIGINT stop it in order, within --shutdown-timeout; a second one ends
+it at once. A node that has left its cluster exits with code 0.`,
 		Example: `  baton start --bootstrap --name n1
   baton start --name n2 --join 10.0.0.1:8099 --cluster-addr 10.0.0.2:8099
   baton start --config /etc/baton.conf --json`,
@@ -41,7 +43,11 @@ second one ends it at once. A node that has left its cluster exits with code 0.`
 		if c.PBAddr != "" {
 			log.Warn("the protocol buffers address is not served by this version", "pb-addr", c.PBAddr)
 		}
-		node, err := startNode(cmd.Context(), c, log)
+		node, err := startNode(cmd.Context(), c, log, func(r ready) {
+			if err := printReady(cmd.OutOrStdout(), r, asJSON); err != nil {
+				log.Error("not told that the node waits", "err", err)
+			}
+		})
 		if errors.Is(err, context.Canceled) && cmd.Context().Err() != nil {
 			log.Info("stopped before it had a cluster")
 			return nil
@@ -84,7 +90,7 @@ type node interface {
 type ready struct {
 	Node        string `json:"node"`
 	Phase       string `json:"phase"`
-	ClusterID   string `json:"cluster_id"`
+	ClusterID   string `json:"cluster_id,omitempty"`
 	ClusterAddr string `json:"cluster_addr"`
 	AdminAddr   string `json:"admin_addr"`
 	HTTPAddr    string `json:"http_addr,omitempty"`
@@ -97,6 +103,11 @@ func printReady(w io.Writer, r ready, asJSON bool) error {
 	http := ""
 	if r.HTTPAddr != "" {
 		http = ", http " + r.HTTPAddr
+	}
+	if r.ClusterID == "" {
+		_, err := fmt.Fprintf(w, "waiting: %s (%s), cluster address %s, admin %s%s: baton --admin %s cluster join ADDR\n",
+			r.Node, r.Phase, r.ClusterAddr, r.AdminAddr, http, r.AdminAddr)
+		return err
 	}
 	_, err := fmt.Fprintf(w, "ready: %s (%s), cluster %s, cluster address %s, admin %s%s\n", r.Node, r.Phase, r.ClusterID, r.ClusterAddr, r.AdminAddr, http)
 	return err

@@ -11,11 +11,17 @@ import (
 	"github.com/dee2748c/baton/cmd/node/settings"
 )
 
-// startNode starts a node with the settings.
-func startNode(ctx context.Context, c *settings.Config, log *slog.Logger) (node, error) {
+// startNode starts a node with the settings. unjoined is told where the node
+// listens when it waits to be told which cluster to join.
+func startNode(ctx context.Context, c *settings.Config, log *slog.Logger, unjoined func(ready)) (node, error) {
 	o, err := options(c, log)
 	if err != nil {
 		return nil, err
+	}
+	o.Unjoined = func(a baton.Addresses) {
+		unjoined(ready{
+			Node: c.Name, Phase: string(admin.PhaseUnjoined), ClusterAddr: a.Cluster, AdminAddr: a.Admin, HTTPAddr: a.HTTP,
+		})
 	}
 	n, err := baton.Start(ctx, o)
 	if err != nil {
