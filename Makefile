@@ -5,7 +5,7 @@ LINT     := $(GO) tool -modfile=tools/lint/go.mod
 BIN      := bin/baton
 
 # Packages whose tests start goroutines: the ones worth the race detector.
-RACE     ?= . ./actors/... ./batontest/... ./cluster ./cluster/memory ./handoff/session/... ./store/... ./examples/... ./cmd/... ./test/dynamic/...
+RACE     ?= . ./actors/... ./api/... ./batontest/... ./cluster ./cluster/memory ./cluster/port ./cluster/raft ./cluster/swim ./cluster/consul/... ./handoff/session/... ./store/... ./examples/... ./cmd/... ./test/dynamic/... ./test/netfault
 TESTFLAGS ?=
 FUZZTIME ?= 5s
 SEEDS    ?= 20

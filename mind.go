@@ -76,7 +76,8 @@ func (n *Node) commitJoins(ready, done func(topology.State) bool) {
 		case !ready(u.State):
 			continue
 		}
-		if err := n.planAndCommit(n.ctx); err != nil && n.ctx.Err() == nil {
+		err := n.insist(n.ctx, "commit the joins", func() error { return n.planAndCommit(n.ctx) })
+		if err != nil && n.ctx.Err() == nil {
 			n.opts.Logger.Warn("joins not committed yet", "err", err)
 		}
 	}

@@ -124,3 +124,48 @@ func TestCluster_restartKeepsDurableData(t *testing.T) {
 		}
 	}
 }
+
+// TestCluster_clientsOfMovingVnodes (T-B29): a client that waits for a vnode is
+// answered when the vnode moves away and when its node leaves; it never waits for
+// a vnode that is no longer there.
+func TestCluster_clientsOfMovingVnodes(t *testing.T) {
+	c := batontest.Start(t, batontest.Options{})
+	clients := []*baton.Node{c.Node("b"), c.Node("c")}
+	stop := make(chan struct{})
+	answered := make(chan int, 8)
+	for i := range 8 {
+		go func() {
+			n := 0
+			defer func() { answered <- n }()
+			for ; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				// Every partition in turn, by way of keys; the deadline is what an
+				// unanswered request ends with.
+				ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+				err := clients[i%2].KV().Put(ctx, kv.Object{Bucket: "b", Key: fmt.Sprint(i, n), Value: []byte("v")})
+				cancel()
+				if errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("client %d: put %d was never answered: %v", i, n, err)
+					return
+				}
+			}
+		}()
+	}
+	c.Join("d")
+	c.Leave("a")
+	c.Join("e")
+	c.Leave("d")
+	close(stop)
+	total := 0
+	for range 8 {
+		total += <-answered
+	}
+	t.Logf("%d puts while four nodes came and went", total)
+	if total == 0 {
+		t.Error("no client was ever answered")
+	}
+}

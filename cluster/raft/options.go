@@ -43,7 +43,8 @@ type Options struct {
 // Timeouts of a Store; zero fields take their defaults.
 type Timeouts struct {
 	// Election is how long a follower hears nothing before it stands for election; it waits up to
-	// twice that, and up to as long again when votes split. Default: 600 ms.
+	// twice that, and up to as long again when votes split. A process that works with all its cores
+	// is late by some hundred milliseconds at times. Default: 900 ms.
 	Election time.Duration
 	// Commit is how long the leader waits for more entries before it tells followers what is
 	// committed; up to twice that. Default: 15 ms.
@@ -75,7 +76,7 @@ func (o *Options) complete() error {
 		return fmt.Errorf("raft options of %s: need listeners and dialers for raft and record", o.Node)
 	}
 	t := &o.Timeouts
-	t.Election = cmp.Or(t.Election, 600*time.Millisecond)
+	t.Election = cmp.Or(t.Election, 900*time.Millisecond)
 	t.Commit = cmp.Or(t.Commit, 15*time.Millisecond)
 	t.Dial = cmp.Or(t.Dial, time.Second)
 	t.Request = cmp.Or(t.Request, 10*time.Second)

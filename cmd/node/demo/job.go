@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/pipe/mapreduce"
 )
@@ -72,9 +74,15 @@ type running struct {
 	report  mapreduce.Report
 }
 
-// start starts the job, and a goroutine that takes its results.
+// start starts the further nodes, whose joins are only staged, then the job, and
+// a goroutine that takes its results.
 func (j *running) start(ctx context.Context) error {
 	at := j.nodes.running[j.opts.Seed%uint64(len(j.nodes.running))]
+	for range j.join {
+		if err := j.nodes.start(ctx, len(j.nodes.running)); err != nil {
+			return err
+		}
+	}
 	run, err := baton.RunJob(ctx, at, mapreduce.WordCount(), baton.Bucket(bucket), baton.JobOptions{Progress: j.note})
 	if err != nil {
 		return err
@@ -156,8 +164,8 @@ func (j *running) follow(ctx context.Context) error {
 	}
 }
 
-// progress shows how far the job is and lets the further nodes join when a
-// quarter of its inputs is done.
+// progress shows how far the job is and commits the joins of the further nodes
+// when a quarter of its inputs is done.
 func (j *running) progress(ctx context.Context, done int) error {
 	if err := j.show(Mapping{Done: min(done, j.inputs), Of: j.inputs}); err != nil {
 		return err
@@ -165,12 +173,7 @@ func (j *running) progress(ctx context.Context, done int) error {
 	if j.join == 0 || done*joinAfter < j.inputs {
 		return nil
 	}
-	first := len(j.nodes.running)
-	for i := range j.join {
-		if err := j.nodes.start(ctx, first+i); err != nil {
-			return err
-		}
-		node := j.nodes.running[first+i]
+	for _, node := range j.nodes.running[len(j.nodes.running)-j.join:] {
 		if err := j.show(Joining{Node: node.Name(), Addr: node.Addr(), Inputs: done}); err != nil {
 			return err
 		}
@@ -181,15 +184,19 @@ func (j *running) progress(ctx context.Context, done int) error {
 }
 
 // commit makes the ring with the joined nodes the cluster's. A plan that was
-// overtaken by another change is made again.
+// overtaken by another change is made again, and while the nodes can't agree, on
+// a machine that is too busy to hear its leader, it is tried again.
 func (j *running) commit(ctx context.Context) error {
 	for {
 		node := j.nodes.first()
-		if _, err := node.Plan(ctx); err != nil {
-			return err
+		_, err := node.Plan(ctx)
+		if err == nil {
+			err = node.Commit(ctx)
 		}
-		err := node.Commit(ctx)
-		if !errors.Is(err, topology.ErrPlanChanged) && !errors.Is(err, topology.ErrNothingPlanned) {
+		again := slices.ContainsFunc([]error{
+			topology.ErrPlanChanged, topology.ErrNothingPlanned, topology.ErrStaleTerm, cluster.ErrUnavailable,
+		}, func(e error) bool { return errors.Is(err, e) })
+		if !again {
 			return err
 		}
 		if ctx.Err() != nil {
