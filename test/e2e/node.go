@@ -119,20 +119,6 @@ func (n *Node) TryReady() error {
 	return nil
 }
 
-// LaunchUnjoined starts the process without a cluster, and waits until its admin API answers: such a
-// node is ready only when it was told to join one.
-func (n *Node) LaunchUnjoined() {
-	n.c.t.Helper()
-	addr := n.c.Net.free()
-	p := n.Launch("--admin-addr", addr)
-	client, err := admin.NewClient(addr)
-	if err != nil {
-		n.c.t.Fatal(err)
-	}
-	n.up.Store(&life{p, Ready{AdminAddr: addr, Phase: admin.PhaseUnjoined}, client})
-	n.Status()
-}
-
 // Process returns the newest process, or nil before the first.
 func (n *Node) Process() *Process {
 	n.mu.Lock()

@@ -279,22 +279,25 @@ func TestGrowAndShrink(t *testing.T) {
 	done(t, c, nodes[0], "ringready")
 }
 
-// TestJoinThroughANodeThatIsStarting (T-B9): a node that has no cluster yet can't admit another, says
-// so, and nothing of either changes.
+// TestJoinThroughANodeThatIsStarting (T-B9): a node that has no cluster yet can't admit another; that is
+// told, and nothing of either changes. Both join one that has a cluster.
 func TestJoinThroughANodeThatIsStarting(t *testing.T) {
 	t.Parallel()
 	c := e2e.New(t, e2e.Options{})
-	n1, n2 := c.Node("n1"), c.Node("n2")
-	n1.LaunchUnjoined()
-	n2.LaunchUnjoined()
-	a := n2.CLI("cluster", "join", n1.Addr)
-	if a.Code != 3 && a.Code != 4 {
-		t.Errorf("exit code %d: %s", a.Code, a.Stderr)
-	}
-	c.Want(a, a.Code, n1.Addr, "not served now")
-	for _, n := range []*e2e.Node{n1, n2} {
-		if s := n.Status(); s.Phase == admin.PhaseMember {
-			t.Errorf("%s is a %s", n.Name, s.Phase)
+	a, b := c.Node("a"), c.Node("b")
+	a.Start()
+	b.Start()
+	c.Want(b.CLI("cluster", "join", a.Addr), 3, a.Addr)
+	for _, n := range []*e2e.Node{a, b} {
+		if s := n.Status(); s.Phase != admin.PhaseUnjoined || n.Ready().Phase != s.Phase {
+			t.Errorf("%s said that it is %s, and is %s", n.Name, n.Ready().Phase, s.Phase)
 		}
 	}
+	n1 := c.Form(1)[0]
+	done(t, c, b, "cluster", "join", n1.Addr)
+	done(t, c, a, "cluster", "join", b.Addr)
+	c.CommitPlan(a)
+	c.Settle(b)
+	awaitStatus(c, n1, a, topology.Valid)
+	awaitStatus(c, n1, b, topology.Valid)
 }
