@@ -22,8 +22,14 @@ func TestTwoClusters(t *testing.T) {
 	b.Want(bs[0].CLI("cluster", "join", as[0].Addr), 4, idA, idB)
 	a.Want(as[0].CLI("cluster", "join", bs[0].Addr), 4, idA, idB)
 
-	// A node of B is gone, and where it was there is one of A.
+	// A member of B can't be started into A.
 	bs[2].Kill()
+	bs[2].Launch(bs[2].JoinArgs(as[0])...)
+	if err := mentions(bs[2].AwaitExit(4), idA, idB); err != nil {
+		t.Errorf("the error: %v", err)
+	}
+
+	// And where it was there is one of A.
 	b.Net.Redirect(bs[2], as[1])
 	for _, n := range []*e2e.Node{bs[0], as[1]} {
 		a.Await(string(n.Name)+" to log both ids", func() error { return mentions(n.Log(), idA, idB) })
