@@ -80,7 +80,7 @@ func (n *Node) Commit(ctx context.Context) error {
 // WaitStable returns when every partition of every kind is where the committed
 // ring wants it and nothing moves.
 func (n *Node) WaitStable(ctx context.Context) error {
-	return n.await(ctx, "wait for the ring to be stable", stable)
+	return n.await(ctx, "wait for the ring to be stable", topology.State.Settled)
 }
 
 // Rebalance plans, commits and waits until the ring is stable.
@@ -184,20 +184,6 @@ func (n *Node) viewed(ctx context.Context, what string, version uint64) error {
 			return fmt.Errorf("%s: %w", what, cluster.ErrClosed)
 		}
 	}
-}
-
-func stable(s topology.State) bool {
-	if len(s.Transfers()) > 0 {
-		return false
-	}
-	for _, k := range s.Kinds() {
-		for p, part := range s.Parts(k.Name) {
-			if part.Owner != s.Ring().Owner(p) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // stale reports whether a proposal was overtaken and may be made anew.

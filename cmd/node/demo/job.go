@@ -130,7 +130,7 @@ func (j *running) follow(ctx context.Context) error {
 		if err := j.show(j.track.see(view.State, counting)...); err != nil {
 			return err
 		}
-		if jobEnded && j.join == 0 && !j.joining && j.nodes.takePart(view.State) && settled(view.State) {
+		if jobEnded && j.join == 0 && !j.joining && j.nodes.takePart(view.State) && view.Settled() {
 			return nil
 		}
 		select {

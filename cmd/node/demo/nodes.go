@@ -93,7 +93,7 @@ func (n *nodes) first() *baton.Node { return n.running[0] }
 func (n *nodes) settled(ctx context.Context) (topology.State, error) {
 	for {
 		view := n.first().View()
-		if n.takePart(view.State) && settled(view.State) {
+		if n.takePart(view.State) && view.Settled() {
 			return view.State, nil
 		}
 		select {

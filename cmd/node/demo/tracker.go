@@ -47,7 +47,7 @@ func (t *tracker) begin(s topology.State) Owning {
 		}
 	}
 	t.shares = owning(s)
-	return Owning{Version: s.Version(), Shares: t.shares, Settled: settled(s)}
+	return Owning{Version: s.Version(), Shares: t.shares, Settled: s.Settled()}
 }
 
 // see takes a record and returns what is new in it. duringJob says that the job
@@ -80,7 +80,7 @@ func (t *tracker) see(s topology.State, duringJob bool) []Event {
 	}
 	if shares := owning(s); !slices.Equal(shares, t.shares) {
 		t.shares = shares
-		out = append(out, Owning{Version: s.Version(), Shares: shares, Settled: settled(s)})
+		out = append(out, Owning{Version: s.Version(), Shares: shares, Settled: s.Settled()})
 	}
 	return out
 }
@@ -161,19 +161,4 @@ func owning(s topology.State) []Share {
 		}
 	}
 	return shares
-}
-
-// settled reports whether every partition is where the committed ring wants it.
-func settled(s topology.State) bool {
-	if len(s.Transfers()) > 0 {
-		return false
-	}
-	for _, kind := range s.Kinds() {
-		for p, part := range s.Parts(kind.Name) {
-			if part.Owner != s.Ring().Owner(p) {
-				return false
-			}
-		}
-	}
-	return true
 }

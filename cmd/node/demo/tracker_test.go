@@ -152,7 +152,7 @@ func TestSettled(t *testing.T) {
 			if p%2 == 0 && p != 0 {
 				continue
 			}
-			if settled(r.state) {
+			if r.state.Settled() {
 				t.Fatalf("settled before %s %d has moved", kind, p)
 			}
 			session := r.open(kind, p)
@@ -160,7 +160,7 @@ func TestSettled(t *testing.T) {
 			r.finish(session)
 		}
 	}
-	if !settled(r.state) {
+	if !r.state.Settled() {
 		t.Error("not settled although everything has moved")
 	}
 }
