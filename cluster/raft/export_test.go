@@ -2,6 +2,7 @@ package raft
 
 import (
 	"context"
+	"strings"
 
 	hraft "github.com/hashicorp/raft"
 
@@ -25,8 +26,17 @@ func (s *Store) BootstrapVoters(ctx context.Context, addrs map[ring.NodeID]strin
 	return s.bootstrap(ctx, servers...)
 }
 
-// Snapshot writes a snapshot now and compacts the log.
-func (s *Store) Snapshot() error { return s.raft.Snapshot().Error() }
+// Snapshot writes a snapshot now and compacts the log. Raft refuses one while a change of the
+// configuration is not applied, which the leader may begin at any time.
+func (s *Store) Snapshot() (err error) {
+	for range 100 {
+		_ = s.raft.Barrier(0).Error() // a follower has none; it applies in its own time
+		if err = s.raft.Snapshot().Error(); err == nil || !strings.Contains(err.Error(), "configuration entry") {
+			return err
+		}
+	}
+	return err
+}
 
 // Leads reports whether the server leads and may read.
 func (s *Store) Leads() bool { return s.leadTerm.Load() != 0 && s.raft.State() == hraft.Leader }
