@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	// What the binary is made of. A test's result is cached by what it imports and by the files that it
 	// looks at, and a build by a child is neither.
 	_ "github.com/dee2748c/baton"
@@ -46,11 +48,13 @@ func buildAndRun(m *testing.M) (code int, err error) {
 	}
 	ended := make(chan struct{})
 	go spawner(ended)
-	defer func() {
-		close(spawn)
-		<-ended
-	}()
-	return m.Run(), nil
+	code = m.Run()
+	close(spawn)
+	<-ended
+	if code == 0 {
+		err = goleak.Find()
+	}
+	return code, err
 }
 
 func build() error {

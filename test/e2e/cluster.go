@@ -44,8 +44,6 @@ type Options struct {
 	RingSize int
 	// Args are given to every start of every node.
 	Args []string
-	// Unobserved starts no Observer.
-	Unobserved bool
 }
 
 // Cluster is the nodes of one test. Its methods fail the test when something goes wrong; they are
@@ -73,17 +71,20 @@ func New(t testing.TB, o Options) *Cluster {
 	c := &Cluster{t: t, opts: o, dir: t.TempDir()}
 	c.Net = newNet(t)
 	t.Cleanup(c.end)
-	if !o.Unobserved {
-		c.Seen = observe(c)
-	}
+	c.Seen = observe(c)
 	return c
+}
+
+// Within makes a subtest, until it ends, the one that fails.
+func (c *Cluster) Within(t testing.TB) {
+	outer := c.t
+	c.t, c.Net.t = t, t
+	t.Cleanup(func() { c.t, c.Net.t = outer, outer })
 }
 
 // end kills what runs, and shows the logs of a failed test.
 func (c *Cluster) end() {
-	if c.Seen != nil {
-		c.Seen.stop()
-	}
+	c.Seen.stop()
 	for _, n := range c.Nodes() {
 		n.kill()
 		n.client().Close()

@@ -63,6 +63,7 @@ func TestJoinerDies(t *testing.T) {
 		for k, dir := range []string{"same directory", "new directory"} {
 			joiner, other := c.Node(fmt.Sprintf("j%d", 2*i+k)), c.Node(fmt.Sprintf("k%d", 2*i+k))
 			t.Run(m.name+", "+dir, func(t *testing.T) {
+				c.Within(t)
 				lead := leader(t, c)
 				others := followers(t, c, nodes)
 				m.hold(c, joiner, lead, others)

@@ -56,8 +56,8 @@ func (n *Node) JoinArgs(members ...*Node) []string {
 	return args
 }
 
-// Args are the arguments of every start of the node.
-func (n *Node) Args(more ...string) []string {
+// startArgs are the arguments of every start of the node, and more.
+func (n *Node) startArgs(more ...string) []string {
 	args := []string{
 		"start", "--json", "--name", string(n.Name), "--data-dir", n.DataDir,
 		"--cluster-addr", n.Listen, "--advertise-addr", n.Addr,
@@ -72,7 +72,7 @@ func (n *Node) Launch(more ...string) *Process {
 	if p := n.Process(); p != nil && p.Alive() {
 		n.c.t.Fatalf("%s runs already", n.Name)
 	}
-	p, err := launch(n.logFile, n.Args(more...)...)
+	p, err := launch(n.logFile, n.startArgs(more...)...)
 	if err != nil {
 		n.c.t.Fatal(err)
 	}
@@ -98,25 +98,17 @@ func (n *Node) Restart() {
 // AwaitReady waits until the launched process is ready.
 func (n *Node) AwaitReady() {
 	n.c.t.Helper()
-	if err := n.TryReady(); err != nil {
-		n.c.t.Fatalf("start %s: %v", n.Name, err)
-	}
-}
-
-// TryReady waits until the launched process is ready, or has ended.
-func (n *Node) TryReady() error {
 	p := n.Process()
 	ready, err := p.ready()
 	if err != nil {
-		return err
+		n.c.t.Fatalf("start %s: %v", n.Name, err)
 	}
 	client, err := admin.NewClient(ready.AdminAddr)
 	if err != nil {
-		return err
+		n.c.t.Fatalf("start %s: %v", n.Name, err)
 	}
 	n.client().Close()
 	n.up.Store(&life{p, ready, client})
-	return nil
 }
 
 // Process returns the newest process, or nil before the first.

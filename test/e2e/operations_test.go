@@ -19,6 +19,7 @@ func TestReads(t *testing.T) {
 	c := e2e.New(t, e2e.Options{})
 	nodes := c.Form(3)
 	before := c.Agree(nodes...)
+	defer http.DefaultClient.CloseIdleConnections()
 	for _, n := range nodes[:2] {
 		for _, addr := range []string{n.Ready().AdminAddr, n.Ready().HTTPAddr} {
 			for _, command := range []string{

@@ -27,6 +27,7 @@ func TestCut(t *testing.T) {
 	nodes := c.Form(5)
 	for name, cut := range cuts {
 		t.Run(name, func(t *testing.T) {
+			c.Within(t)
 			lead := leader(t, c)
 			rest := followers(t, c, nodes)
 			minority, majority := []*e2e.Node{lead, rest[0]}, rest[1:]
