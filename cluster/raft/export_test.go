@@ -38,6 +38,18 @@ func (s *Store) Snapshot() (err error) {
 	return err
 }
 
+// Hold keeps the server from applying more than one entry until release is called.
+func (s *Store) Hold() (release func()) {
+	s.publishMu.Lock()
+	return s.publishMu.Unlock
+}
+
+// Applied returns the version of this server's record, without asking anybody.
+func (s *Store) Applied() uint64 {
+	state, _, _ := s.machine.now()
+	return state.Version()
+}
+
 // Leads reports whether the server leads and may read.
 func (s *Store) Leads() bool { return s.leadTerm.Load() != 0 && s.raft.State() == hraft.Leader }
 

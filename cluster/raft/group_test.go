@@ -1,6 +1,7 @@
 package raft_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -383,5 +384,42 @@ func TestStore_throughMember(t *testing.T) {
 	}
 	if s := g.read(client); s.Version() < out[0].Version {
 		t.Errorf("version %d read, %d written", s.Version(), out[0].Version)
+	}
+}
+
+// I1: what a follower has shown a reader, the leader shows every reader after, also when it is slow to
+// apply what it has committed. Found by I10: a read of an older record after a newer one.
+func TestStore_leaderAppliesLate(t *testing.T) {
+	g := newGroup(t)
+	g.start(true, "n1", "n2", "n3")
+	leader := g.stores[g.leader()]
+	var follower *raft.Store
+	for _, s := range g.stores {
+		if s != leader {
+			follower = s
+		}
+	}
+	before := g.read(leader).Version()
+	release := leader.Hold()
+	var wg sync.WaitGroup
+	for i := range 3 { // the leader applies one of them, and is held
+		wg.Go(func() {
+			_, err := cluster.NewProposer(follower, fmt.Sprint("p", i)).Propose(g.ctx, 0, topology.BeginTerm{Node: "n1"})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	g.until("two entries at the follower", func() bool { return follower.Applied() >= before+2 })
+	shown := follower.Applied()
+	ctx, cancel := context.WithTimeout(g.ctx, 200*time.Millisecond)
+	defer cancel()
+	if s, err := leader.Read(ctx); err == nil && s.Version() < shown {
+		t.Errorf("the leader shows version %d, a follower has shown %d", s.Version(), shown)
+	}
+	release()
+	wg.Wait()
+	if v := g.read(leader).Version(); v != before+3 {
+		t.Errorf("version %d, want %d", v, before+3)
 	}
 }

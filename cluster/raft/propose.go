@@ -164,13 +164,14 @@ func (s *Store) Read(ctx context.Context) (topology.State, error) {
 }
 
 // confirmed returns the record of this server and the entry it ends at, if it leads: after a Barrier
-// in this term it has all that predecessors committed, whatever was answered since was applied here
-// before, and a quorum still follows.
+// in this term it has all that predecessors committed, a quorum still follows, and what was committed
+// since is waited for. A follower may have applied it, and shown it to a reader, before this server did.
 func (s *Store) confirmed(ctx context.Context) (topology.State, uint64, error) {
 	term := s.leadTerm.Load()
 	if term == 0 || s.raft.CurrentTerm() != term {
 		return topology.State{}, 0, errNotLeader
 	}
+	committed := s.raft.CommitIndex()
 	if err := s.await(ctx, func() hraft.Future { return s.raft.VerifyLeader() }); err != nil {
 		if ctx.Err() != nil || errors.Is(err, cluster.ErrClosed) {
 			return topology.State{}, 0, err
@@ -180,7 +181,23 @@ func (s *Store) confirmed(ctx context.Context) (topology.State, uint64, error) {
 	if s.raft.CurrentTerm() != term {
 		return topology.State{}, 0, errNotLeader
 	}
+	if _, err := s.machine.wait(ctx, s.lastBatch(committed)); err != nil {
+		return topology.State{}, 0, err
+	}
 	return s.machine.now()
+}
+
+// lastBatch returns the last log entry up to index that the record gets to see: raft keeps others, of
+// its own, in the same log.
+func (s *Store) lastBatch(index uint64) uint64 {
+	_, applied, _ := s.machine.now()
+	for ; index > applied; index-- {
+		var l hraft.Log
+		if err := s.storage.logs.GetLog(index, &l); err != nil || l.Type == hraft.LogCommand {
+			break // an entry that can't be read here is taken for one to wait for
+		}
+	}
+	return max(index, applied)
 }
 
 // readElsewhere asks the leader up to where to wait; it takes the leader's record instead when this
