@@ -3,6 +3,8 @@ package cli_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,18 +14,32 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// listen takes a free loopback port for the rest of the script, and puts its
-// number and the one before into the variables that are named.
+// listen takes a loopback port for the rest of the script, and puts its number
+// and the one before, which is free, into the variables that are named. Both are
+// from below the range that the system gives out by itself, so that no other
+// program gets them meanwhile.
 func listen(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: listen PORT BEFORE")
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	ts.Defer(func() { l.Close() })
-	port := l.Addr().(*net.TCPAddr).Port
-	ts.Setenv(args[0], strconv.Itoa(port))
-	ts.Setenv(args[1], strconv.Itoa(port-1))
+	for range 100 {
+		port := 10_000 + 2*rand.IntN(5_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		before, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port-1))
+		if err != nil {
+			l.Close()
+			continue
+		}
+		ts.Check(before.Close())
+		ts.Defer(func() { l.Close() })
+		ts.Setenv(args[0], strconv.Itoa(port))
+		ts.Setenv(args[1], strconv.Itoa(port-1))
+		return
+	}
+	ts.Fatalf("no two free ports in a row")
 }
 
 // nothing fails if anything was left in the directory for temporary files.
