@@ -19,6 +19,7 @@ type Lifecycle struct {
 	version   uint64
 	activate  bool
 	promoted  uint64 // epoch of the active generation found at the start, 0 for none
+	leftover  uint64 // session of an unsealed staging found at the start, 0 for none
 	parked    int
 	parkLimit int
 	session   progress
@@ -104,7 +105,9 @@ func (l *Lifecycle) recovered(e Recovered) []Action {
 	case e.Staged != 0 && e.Seal != nil:
 		l.state = Sealed{Session: e.Staged, Seal: *e.Seal}
 	case e.Staged != 0:
-		return []Action{DropStaging{Session: e.Staged}}
+		// What a former process received is of no use; whether its session goes on
+		// with this one, the record says.
+		l.leftover = e.Staged
 	case e.Tombstone:
 		l.state = Tombstone{Epoch: e.Epoch}
 	default:

@@ -83,9 +83,15 @@ func (l *Lifecycle) fromNothing(out []Action) []Action {
 		l.session.tried, l.session.gone = true, true
 		l.state = Forwarder{Epoch: l.part.Epoch, Handoff: l.handoff()}
 	case t != nil && t.Target == l.self && t.Stage == topology.StagePrepare && !l.session.tried:
-		l.session.tried = true
+		// A staging of this or an earlier session that is there goes with it. It
+		// is not dropped by itself: that takes its time, and would hit the new one.
+		l.session.tried, l.leftover = true, 0
 		l.state = Staging{Session: t.Session}
 		out = append(out, CreateStaging{Transfer: *t})
+	}
+	if l.leftover != 0 {
+		out = append(out, DropStaging{Session: l.leftover})
+		l.leftover = 0
 	}
 	return out
 }
