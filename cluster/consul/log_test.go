@@ -37,7 +37,7 @@ func testCompaction(t *testing.T, srv *consultest.Server) {
 	}
 	var last topology.Outcome
 	for done := 0; done < 100 || entries() > 40; done++ {
-		out, err := p.Propose(limited(t), 0, topology.BeginTerm{Node: "n1"})
+		out, err := p.Propose(limited(t), 0, change())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,9 +56,9 @@ func testCompaction(t *testing.T, srv *consultest.Server) {
 		}
 	}
 	// What was answered before the compaction is still answered the same.
-	again, err := late.Propose(limited(t), topology.Command{ID: last.ID, Op: topology.BeginTerm{Node: "n1"}})
-	if err != nil || again[0].Term != last.Term {
-		t.Errorf("repeated: %v, %v; want term %d", again, err, last.Term)
+	again, err := late.Propose(limited(t), topology.Command{ID: last.ID, Op: change()})
+	if err != nil || again[0].Version != last.Version {
+		t.Errorf("repeated: %v, %v; want version %d", again, err, last.Version)
 	}
 }
 
@@ -153,7 +153,7 @@ func testForeignRecord(t *testing.T, srv *consultest.Server) {
 func testHeadDeleted(t *testing.T, srv *consultest.Server) {
 	folder := prefix()
 	s := open(t, options(srv.Addr, folder, "n1"))
-	accept(t, s, "founder", create("n1"), topology.BeginTerm{Node: "n1"})
+	accept(t, s, "founder", create("n1"), change())
 	kept := read(t, s)
 	if _, err := raw(t, srv.Addr).KV().Delete(folder+"/head", nil); err != nil {
 		t.Fatal(err)
@@ -170,7 +170,7 @@ func testHeadDeleted(t *testing.T, srv *consultest.Server) {
 	if err := s.Restore(limited(t), kept); !errors.Is(err, consul.ErrRecordExists) {
 		t.Errorf("restored twice: %v, want %v", err, consul.ErrRecordExists)
 	}
-	accept(t, s, "p2", topology.BeginTerm{Node: "n1"})
+	accept(t, s, "p2", change())
 	if got := read(t, fresh).Version(); got != kept.Version()+1 {
 		t.Errorf("version %d, want %d", got, kept.Version()+1)
 	}

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -38,6 +39,14 @@ func create(node ring.NodeID) topology.Op {
 
 func join(node ring.NodeID) topology.Op {
 	return topology.Join{Node: node, Addr: string(node) + ":1", Nonce: 1, Kinds: kinds}
+}
+
+var changes atomic.Int64
+
+// change returns an operation that always changes the record and that any node
+// may propose, whoever leads.
+func change() topology.Op {
+	return topology.SetTransferLimit{Limit: 1 + int(changes.Add(1)%1000)}
 }
 
 func command(proposer string, seq, term uint64, op topology.Op) topology.Command {

@@ -18,19 +18,19 @@ func TestStore_serverRestarts(t *testing.T) {
 	a, b := open(t, options(srv.Addr, folder, "n1")), open(t, options(srv.Addr, folder, "n2"))
 	accept(t, a, "founder", create("n1"), join("n2"))
 	seen := b.Watch(limited(t))
-	begin := topology.BeginTerm{Node: "n1"}
+	op := change()
 
 	srv.Kill()
-	if _, err := a.Propose(limited(t), command("outage", 1, 0, begin)); !errors.Is(err, cluster.ErrUnavailable) && !errors.Is(err, cluster.ErrUnknown) {
+	if _, err := a.Propose(limited(t), command("outage", 1, 0, op)); !errors.Is(err, cluster.ErrUnavailable) && !errors.Is(err, cluster.ErrUnknown) {
 		t.Errorf("propose without a server: %v", err)
 	}
 	if _, err := a.Read(limited(t)); !errors.Is(err, cluster.ErrUnavailable) {
 		t.Errorf("read without a server: %v, want %v", err, cluster.ErrUnavailable)
 	}
 	srv.Restart()
-	out := accept2(t, a, command("outage", 1, 0, begin))
+	out := accept2(t, a, command("outage", 1, 0, op))
 	for u := range seen {
-		if term, _ := u.State.Term(); term == out.Term {
+		if u.State.Version() >= out.Version {
 			break
 		}
 	}
@@ -41,7 +41,7 @@ func TestStore_serverRestarts(t *testing.T) {
 	srv.Restart()
 	for _, s := range []*consul.Store{a, b} {
 		for {
-			_, err := s.Propose(limited(t), command("lost", 1, 0, begin))
+			_, err := s.Propose(limited(t), command("lost", 1, 0, op))
 			if errors.Is(err, cluster.ErrTopologyLost) {
 				break
 			}
@@ -62,8 +62,8 @@ func TestStore_serverRestarts(t *testing.T) {
 	if err := b.Restore(limited(t), kept); err != nil {
 		t.Fatal(err)
 	}
-	accept(t, a, "after", topology.SetTransferLimit{Limit: 5})
-	accept(t, b, "after too", topology.SetTransferLimit{Limit: 6})
+	accept(t, a, "after", change())
+	accept(t, b, "after too", change())
 	for u := range seen {
 		if u.State.Version() == kept.Version()+2 {
 			break

@@ -55,7 +55,7 @@ func testSessionLost(t *testing.T, srv *consultest.Server) {
 		if n := destroySessions(t, raw(t, srv.Addr), serviceID(folder, "n1")); n != 1 {
 			t.Fatalf("%d sessions ended, want 1", n)
 		}
-		out, err := s.Propose(limited(t), command("p", i+1, 0, topology.SetTransferLimit{Limit: 10 + int(i)}))
+		out, err := s.Propose(limited(t), command("p", i+1, 0, change()))
 		if err != nil || !out[0].Changed() {
 			t.Fatalf("after the session was lost: %v, %v", out, err)
 		}
@@ -89,14 +89,14 @@ func testNoSession(t *testing.T, srv *consultest.Server) {
 	accept(t, s, "founder", create("n1"))
 	g.setRefuse("/v1/session/create")
 	destroySessions(t, raw(t, srv.Addr), serviceID(folder, "n1"))
-	if out, err := s.Propose(limited(t), command("p", 1, 0, topology.BeginTerm{Node: "n1"})); !errors.Is(err, cluster.ErrUnavailable) {
+	if out, err := s.Propose(limited(t), command("p", 1, 0, change())); !errors.Is(err, cluster.ErrUnavailable) {
 		t.Errorf("without a session: %v, %v, want %v", out, err, cluster.ErrUnavailable)
 	}
 	if v := read(t, s).Version(); v != 1 {
 		t.Errorf("version %d, want 1", v)
 	}
 	g.setRefuse("")
-	accept(t, s, "later", topology.BeginTerm{Node: "n1"})
+	accept(t, s, "later", change())
 }
 
 func testPausedLeader(t *testing.T, srv *consultest.Server) {
@@ -174,7 +174,7 @@ func testPredecessor(t *testing.T, srv *consultest.Server) {
 	g.setShut(true) // as good as killed
 	next := open(t, options(srv.Addr, folder, "n1"))
 	await(t, "the next life leads", next.Watch, leads)
-	accept(t, next, "next", topology.BeginTerm{Node: "n1"})
+	accept(t, next, "next", change())
 	g.setShut(false)
 }
 
@@ -192,7 +192,7 @@ func testRegistrationLost(t *testing.T, srv *consultest.Server) {
 	await(t, "n1 is back", other.Liveness().Watch, func(h cluster.Health) bool { return h.Of("n1") == cluster.Reachable })
 	ctx, cancel := context.WithCancel(limited(t))
 	defer cancel()
-	if _, err := s.Propose(ctx, command("p", 1, 0, topology.BeginTerm{Node: "n1"})); err != nil {
+	if _, err := s.Propose(ctx, command("p", 1, 0, change())); err != nil {
 		t.Error(err)
 	}
 }
@@ -215,7 +215,7 @@ func testPausedNode(t *testing.T, srv *consultest.Server) {
 		g.setShut(step.shut)
 		await(t, step.want.String(), watcher.Liveness().Watch, func(h cluster.Health) bool { return h.Of("n2") == step.want })
 	}
-	accept(t, paused, "paused", topology.BeginTerm{Node: "n1"})
+	accept(t, paused, "paused", change())
 	if after, _ := read(t, paused).Member("n2"); after != before {
 		t.Errorf("%+v, was %+v", after, before)
 	}
