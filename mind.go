@@ -39,17 +39,31 @@ func (n *Node) mind(incarnation uint64) {
 	}
 }
 
-// exit finishes what the node's snapshots still feed and takes it out of the
-// record.
+// lameDuck is how long a node that is out of the record stays to answer, with
+// the owner's name, what others send it who do not know yet. Without it those
+// requests would end with an unknown outcome.
+const lameDuck = 300 * time.Millisecond
+
+// exit finishes what the node's snapshots still feed, takes it out of the
+// record, and waits until the others have had time to hear of it.
 func (n *Node) exit() bool {
 	if err := n.host.Quiesce(n.ctx); err != nil {
 		return false
 	}
 	_, err := n.ask(n.ctx, topology.RemoveMember{Node: n.self})
-	if err != nil && n.ctx.Err() == nil {
-		n.opts.Logger.Error("not removed from the record", "err", err)
+	if err != nil {
+		if n.ctx.Err() == nil {
+			n.opts.Logger.Error("not removed from the record", "err", err)
+		}
+		return false
 	}
-	return err == nil
+	timer := time.NewTimer(lameDuck)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-n.ctx.Done():
+	}
+	return true
 }
 
 // end stops the node for a reason of its own.
