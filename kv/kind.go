@@ -2,6 +2,8 @@ package kv
 
 import (
 	"bytes"
+	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"github.com/dee2748c/baton/cluster/ring"
@@ -22,11 +24,21 @@ type kind struct{}
 func (kind) Name() topology.Kind { return KindName }
 
 // Open returns the vnode of one partition.
-func (kind) Open(p vnode.Partition) (vnode.Vnode, error) { return &partition{size: p.Size}, nil }
+func (kind) Open(p vnode.Partition) (vnode.Vnode, error) {
+	return &partition{size: p.Size, actor: ActorOf(p)}, nil
+}
 
 // partition serves one partition. It holds no state, so that what moves with a
 // handoff is the store.
-type partition struct{ size int }
+type partition struct {
+	size  int
+	actor Actor // of the writes served here
+
+	// Room for the command under way.
+	state   State
+	seen    Clock
+	content Content
+}
 
 var _ vnode.Coverer = (*partition)(nil)
 
@@ -50,11 +62,11 @@ func (p *partition) serve(cx *vnode.Context, cmd vnode.Command, keyspaces []ring
 	var reply []byte
 	switch raw.op {
 	case opPut:
-		reply, err = put(cx, raw)
+		reply, err = p.put(cx, raw)
 	case opGet:
 		reply, err = get(cx, raw)
 	case opDelete:
-		reply, err = remove(cx, raw)
+		reply, err = p.remove(cx, raw)
 	case opList:
 		reply, err = p.list(cx, raw, keyspaces)
 	}
@@ -64,24 +76,116 @@ func (p *partition) serve(cx *vnode.Context, cmd vnode.Command, keyspaces []ring
 	return vnode.Reply{Body: reply}
 }
 
-func put(cx *vnode.Context, raw rawRequest) ([]byte, error) {
-	t, b, k, err := decodeName(raw.key)
+func (p *partition) put(cx *vnode.Context, raw rawRequest) ([]byte, error) {
+	defer p.forget()
+	b, k, exists, err := p.load(cx, raw)
 	if err != nil {
 		return nil, err
 	}
-	o := Object{Type: t, Bucket: b, Key: k}
-	if err := DecodeStored(&o, raw.stored); err != nil {
+	if err := decodeContent(&p.content, raw.content); err != nil {
 		return nil, err
 	}
-	if err := o.check(); err != nil {
+	if err := p.content.check(b, k); err != nil {
 		return nil, err
+	}
+	if err := p.holds(raw, exists, b, k); err != nil {
+		return nil, err
+	}
+	if raw.flags&putLastWriteWins != 0 {
+		p.seen = p.seen.Join(p.state.Clock)
+	}
+	return p.write(cx, raw, b, k)
+}
+
+// load checks the names and the context of a write and reads what there is; the
+// empty state stands for no object.
+func (p *partition) load(cx *vnode.Context, raw rawRequest) (bucket, key string, exists bool, err error) {
+	t, bucket, key, err := decodeName(raw.key)
+	if err != nil {
+		return "", "", false, err
+	}
+	if err := checkName(t, bucket, key); err != nil {
+		return "", "", false, err
+	}
+	stored := cx.Get(raw.key)
+	if stored != nil {
+		if err := p.state.Decode(stored); err != nil {
+			return "", "", false, fmt.Errorf("%q/%q as it is stored: %w", bucket, key, err)
+		}
+	}
+	if p.seen, err = raw.context.Clock(p.seen); err != nil {
+		return "", "", false, err
+	}
+	issued := max(p.state.Clock.Of(p.actor), cx.Event()-1)
+	for _, d := range p.seen {
+		if d.N > maxEvent || d.Actor == p.actor && d.N > issued {
+			return "", "", false, fmt.Errorf("context for %q/%q has write %d of %x, which has not happened: %w", bucket, key, d.N, string(d.Actor), ErrContext)
+		}
+	}
+	return bucket, key, p.state.Live() > 0, nil
+}
+
+// holds decides the conditions of a put.
+func (p *partition) holds(raw rawRequest, exists bool, bucket, key string) error {
+	conditional := raw.flags & (putIfNotModified | putIfMatch)
+	switch {
+	case raw.flags&putIfNoneMatch != 0 && exists:
+		return fmt.Errorf("put %q/%q if there is none: %w", bucket, key, ErrExists)
+	case conditional != 0 && !exists:
+		return fmt.Errorf("put %q/%q if it is as it was: %w", bucket, key, ErrNotFound)
+	case conditional&putIfNotModified != 0 && !slices.Equal(p.seen, p.state.Clock):
+		return fmt.Errorf("put %q/%q if not modified: %w", bucket, key, ErrModified)
+	case conditional&putIfMatch != 0:
+		tag := Context(AppendContext(nil, p.state.Clock)).ETag()
+		if tag != hex.EncodeToString(raw.etag) {
+			return fmt.Errorf("put %q/%q if it matches %x, it is %s: %w", bucket, key, raw.etag, tag, ErrModified)
+		}
+	}
+	return nil
+}
+
+// write adds the command's write to the state and stores it.
+func (p *partition) write(cx *vnode.Context, raw rawRequest, bucket, key string) ([]byte, error) {
+	p.state.Write(p.seen, Sibling{
+		Dot:      p.state.NextDot(p.actor, cx.Event()),
+		Modified: raw.modified, Deleted: raw.op == opDelete, Content: raw.content,
+	})
+	if err := p.state.check(bucket, key); err != nil {
+		return nil, err
+	}
+	live := p.state.Live()
+	if live == 0 {
+		// K6: a tombstone goes when all primaries hold it and no older session or
+		// hint is open. There is one copy; what it deletes while it moves goes
+		// behind the items in the same sequence. So the time is now.
+		cx.Delete(bytes.Clone(raw.key))
+		return nil, nil
 	}
 	// One copy of our own: the body may be a piece of a frame many times its
 	// size, which the store would keep alive with it.
-	own := slices.Concat(raw.key, raw.stored)
 	n := len(raw.key)
+	own := append(make([]byte, 0, n+p.state.bound()), raw.key...)
+	own = p.state.Append(own)
 	cx.Put(own[:n:n], own[n:])
-	return []byte{codeOK}, nil
+	reply := make([]byte, 0, 2+contextLen(p.state.Clock))
+	reply = append(reply, codeOK, byte(live)) // at most MaxSiblings, which is one byte
+	if len(p.state.Siblings) > 1 {
+		return reply, nil
+	}
+	return AppendContext(reply, p.state.Clock), nil
+}
+
+// forget lets go of the buffers that the command worked on.
+func (p *partition) forget() {
+	clear(p.state.Clock)
+	clear(p.state.Siblings)
+	clear(p.seen)
+	clear(p.content.Meta)
+	clear(p.content.Links)
+	clear(p.content.Indexes)
+	p.state = State{Clock: p.state.Clock[:0], Siblings: p.state.Siblings[:0]}
+	p.seen = p.seen[:0]
+	p.content = Content{Meta: p.content.Meta[:0], Links: p.content.Links[:0], Indexes: p.content.Indexes[:0]}
 }
 
 func get(cx *vnode.Context, raw rawRequest) ([]byte, error) {
@@ -96,15 +200,22 @@ func get(cx *vnode.Context, raw rawRequest) ([]byte, error) {
 	return append(append(reply, codeOK), stored...), nil
 }
 
-func remove(cx *vnode.Context, raw rawRequest) ([]byte, error) {
-	if _, _, _, err := decodeName(raw.key); err != nil {
+func (p *partition) remove(cx *vnode.Context, raw rawRequest) ([]byte, error) {
+	defer p.forget()
+	b, k, exists, err := p.load(cx, raw)
+	if err != nil {
 		return nil, err
 	}
-	if cx.Get(raw.key) == nil {
-		return []byte{codeOK, 0}, nil
+	if !exists {
+		return []byte{codeOK, 0, 0}, nil
 	}
-	cx.Delete(bytes.Clone(raw.key))
-	return []byte{codeOK, 1}, nil
+	if raw.context == "" {
+		p.seen = p.seen.Join(p.state.Clock)
+	}
+	if _, err := p.write(cx, raw, b, k); err != nil {
+		return nil, err
+	}
+	return []byte{codeOK, 1, byte(p.state.Live())}, nil
 }
 
 func (p *partition) list(cx *vnode.Context, raw rawRequest, keyspaces []ring.Partition) ([]byte, error) {
