@@ -164,7 +164,7 @@ func (p *partition) write(cx *vnode.Context, raw rawRequest, bucket, key string)
 	// One copy of our own: the body may be a piece of a frame many times its
 	// size, which the store would keep alive with it.
 	n := len(raw.key)
-	own := append(make([]byte, 0, n+p.state.bound()), raw.key...)
+	own := append(make([]byte, 0, n+p.state.size()), raw.key...)
 	own = p.state.Append(own)
 	cx.Put(own[:n:n], own[n:])
 	reply := make([]byte, 0, 2+contextLen(p.state.Clock))

@@ -27,7 +27,7 @@ const (
 	maxEvent = 1 << 62
 )
 
-func (o Object) check() error {
+func (o *Object) check() error {
 	if err := checkName(o.Type, o.Bucket, o.Key); err != nil {
 		return err
 	}

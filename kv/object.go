@@ -91,7 +91,7 @@ func AppendStored(dst []byte, o Object) []byte {
 		}
 		s.Siblings = append(s.Siblings, v)
 	}
-	return s.Append(slices.Grow(dst, s.bound()))
+	return s.Append(slices.Grow(dst, s.size()))
 }
 
 // DecodeStored sets everything but the name of o from its stored form, without

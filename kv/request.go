@@ -297,23 +297,21 @@ func (r Put) appendBody(dst []byte) []byte {
 	}
 	o := &r.Object
 	c := o.content()
-	key := AppendKey(make([]byte, 0, nameRoom+len(o.Type)+len(o.Bucket)+len(o.Key)), o.Type, o.Bucket, o.Key)
-	dst = slices.Grow(dst, requestRoom+len(o.Context)+len(key)+len(c.Value)+len(c.ContentType))
+	n := keyLen(o.Type, o.Bucket, o.Key)
+	dst = slices.Grow(dst, requestRoom+len(o.Context)+n+len(c.Value)+len(c.ContentType))
 	dst = appendWrite(append(dst, opPut, flags), o.Context, o.Modified)
 	if flags&putIfMatch != 0 {
 		dst, _ = hex.AppendDecode(dst, bytesOf(r.IfMatch)) // checked
 	}
-	return appendContent(appendBytes(dst, key), &c)
+	dst = AppendKey(binary.AppendUvarint(dst, uint64(n)), o.Type, o.Bucket, o.Key)
+	return appendContent(dst, &c)
 }
 
-// Room for what a store key adds to its names, and a request to its parts.
-const (
-	nameRoom    = 8
-	requestRoom = 64
-)
+// requestRoom is room for what a put adds to its parts.
+const requestRoom = 48
 
 func (r Get) appendBody(dst []byte) []byte {
-	dst = slices.Grow(dst, requestRoom+len(r.Type)+len(r.Bucket)+len(r.Key))
+	dst = slices.Grow(dst, 1+keyLen(r.Type, r.Bucket, r.Key))
 	return AppendKey(append(dst, opGet), r.Type, r.Bucket, r.Key)
 }
 

@@ -148,11 +148,15 @@ func (s *State) Append(dst []byte) []byte {
 	return dst
 }
 
-// bound returns a length that the stored form of s does not exceed.
-func (s *State) bound() int {
-	n := 1 + binary.MaxVarintLen32 + contextLen(s.Clock)
+// size returns the length of the stored form of s.
+func (s *State) size() int {
+	n := contextLen(s.Clock)
+	n += 1 + uvarintLen(uint64(n))
 	for i := range s.Siblings {
-		n += 4*binary.MaxVarintLen64 + len(s.Siblings[i].Content)
+		v := &s.Siblings[i]
+		at, _ := s.Clock.at(v.Dot.Actor)
+		n += uvarintLen(uint64(at)) + uvarintLen(s.Clock[at].N-v.Dot.N) + uvarintLen(v.Modified<<1)
+		n += uvarintLen(uint64(len(v.Content))) + len(v.Content)
 	}
 	return n
 }
