@@ -120,10 +120,9 @@ func appendContent(dst []byte, c *Content) []byte {
 	return appendBytes(append(dst, tagValue), c.Value)
 }
 
-// decodeContent sets the fields of c without copying; slices with room are
-// reused. It fails with [ErrCorrupt] or [ErrFormat].
+// decodeContent sets the fields of the zero c without copying. It fails with
+// [ErrCorrupt] or [ErrFormat].
 func decodeContent(c *Content, raw []byte) error {
-	*c = Content{Meta: c.Meta[:0], Links: c.Links[:0], Indexes: c.Indexes[:0]}
 	last := byte(0)
 	for rest := raw; len(rest) > 0; {
 		tag := rest[0]

@@ -34,10 +34,7 @@ type partition struct {
 	size  int
 	actor Actor // of the writes served here
 
-	// Room for the command under way.
-	state   State
-	seen    Clock
-	content Content
+	last command // its room, for the next one
 }
 
 var _ vnode.Coverer = (*partition)(nil)
@@ -76,116 +73,126 @@ func (p *partition) serve(cx *vnode.Context, cmd vnode.Command, keyspaces []ring
 	return vnode.Reply{Body: reply}
 }
 
+// command is a write under way.
+type command struct {
+	rawRequest
+	bucket, name string
+	state        State // as it is stored; the empty one stands for no object
+	seen         Clock // the context
+	exists       bool  // there is a value
+}
+
+// begin makes a command of the room of the last one, and lets go of the buffers
+// that the last one worked on.
+func (w *command) begin(raw rawRequest) *command {
+	clear(w.state.Clock)
+	clear(w.state.Siblings)
+	clear(w.seen)
+	*w = command{rawRequest: raw, state: State{Clock: w.state.Clock[:0], Siblings: w.state.Siblings[:0]}, seen: w.seen[:0]}
+	return w
+}
+
 func (p *partition) put(cx *vnode.Context, raw rawRequest) ([]byte, error) {
-	defer p.forget()
-	b, k, exists, err := p.load(cx, raw)
-	if err != nil {
+	w := p.last.begin(raw)
+	defer p.last.begin(rawRequest{})
+	if err := p.load(cx, w); err != nil {
 		return nil, err
 	}
-	if err := decodeContent(&p.content, raw.content); err != nil {
+	var c Content
+	if err := decodeContent(&c, raw.content); err != nil {
 		return nil, err
 	}
-	if err := p.content.check(b, k); err != nil {
+	if err := c.check(w.bucket, w.name); err != nil {
 		return nil, err
 	}
-	if err := p.holds(raw, exists, b, k); err != nil {
+	if err := w.holds(); err != nil {
 		return nil, err
 	}
 	if raw.flags&putLastWriteWins != 0 {
-		p.seen = p.seen.Join(p.state.Clock)
+		w.seen = w.seen.Join(w.state.Clock)
 	}
-	return p.write(cx, raw, b, k)
+	return p.write(cx, w)
 }
 
-// load checks the names and the context of a write and reads what there is; the
-// empty state stands for no object.
-func (p *partition) load(cx *vnode.Context, raw rawRequest) (bucket, key string, exists bool, err error) {
-	t, bucket, key, err := decodeName(raw.key)
+// load checks the names and the context of a write and reads what there is.
+func (p *partition) load(cx *vnode.Context, w *command) error {
+	t, bucket, key, err := decodeName(w.key)
 	if err != nil {
-		return "", "", false, err
+		return err
 	}
 	if err := checkName(t, bucket, key); err != nil {
-		return "", "", false, err
+		return err
 	}
-	stored := cx.Get(raw.key)
-	if stored != nil {
-		if err := p.state.Decode(stored); err != nil {
-			return "", "", false, fmt.Errorf("%q/%q as it is stored: %w", bucket, key, err)
+	w.bucket, w.name = bucket, key
+	if stored := cx.Get(w.key); stored != nil {
+		if err := w.state.Decode(stored); err != nil {
+			return fmt.Errorf("%q/%q as it is stored: %w", bucket, key, err)
 		}
 	}
-	if p.seen, err = raw.context.Clock(p.seen); err != nil {
-		return "", "", false, err
+	if w.seen, err = w.context.Clock(w.seen); err != nil {
+		return err
 	}
-	issued := max(p.state.Clock.Of(p.actor), cx.Event()-1)
-	for _, d := range p.seen {
+	issued := max(w.state.Clock.Of(p.actor), cx.Event()-1)
+	for _, d := range w.seen {
 		if d.N > maxEvent || d.Actor == p.actor && d.N > issued {
-			return "", "", false, fmt.Errorf("context for %q/%q has write %d of %x, which has not happened: %w", bucket, key, d.N, string(d.Actor), ErrContext)
+			return fmt.Errorf("context for %q/%q has write %d of %x, which has not happened: %w", bucket, key, d.N, string(d.Actor), ErrContext)
 		}
 	}
-	return bucket, key, p.state.Live() > 0, nil
+	w.exists = w.state.Live() > 0
+	return nil
 }
 
 // holds decides the conditions of a put.
-func (p *partition) holds(raw rawRequest, exists bool, bucket, key string) error {
-	conditional := raw.flags & (putIfNotModified | putIfMatch)
+func (w *command) holds() error {
+	conditional := w.flags & (putIfNotModified | putIfMatch)
 	switch {
-	case raw.flags&putIfNoneMatch != 0 && exists:
-		return fmt.Errorf("put %q/%q if there is none: %w", bucket, key, ErrExists)
-	case conditional != 0 && !exists:
-		return fmt.Errorf("put %q/%q if it is as it was: %w", bucket, key, ErrNotFound)
-	case conditional&putIfNotModified != 0 && !slices.Equal(p.seen, p.state.Clock):
-		return fmt.Errorf("put %q/%q if not modified: %w", bucket, key, ErrModified)
-	case conditional&putIfMatch != 0:
-		tag := Context(AppendContext(nil, p.state.Clock)).ETag()
-		if tag != hex.EncodeToString(raw.etag) {
-			return fmt.Errorf("put %q/%q if it matches %x, it is %s: %w", bucket, key, raw.etag, tag, ErrModified)
+	case w.flags&putIfNoneMatch != 0 && w.exists:
+		return fmt.Errorf("put %q/%q if there is none: %w", w.bucket, w.name, ErrExists)
+	case conditional == 0:
+		return nil
+	case !w.exists:
+		return fmt.Errorf("put %q/%q if it is as it was: %w", w.bucket, w.name, ErrNotFound)
+	case w.flags&putIfNotModified != 0 && !slices.Equal(w.seen, w.state.Clock):
+		return fmt.Errorf("put %q/%q if not modified: %w", w.bucket, w.name, ErrModified)
+	case w.flags&putIfMatch != 0:
+		tag := Context(AppendContext(nil, w.state.Clock)).ETag()
+		if tag != hex.EncodeToString(w.etag) {
+			return fmt.Errorf("put %q/%q if it matches %x, it is %s: %w", w.bucket, w.name, w.etag, tag, ErrModified)
 		}
 	}
 	return nil
 }
 
 // write adds the command's write to the state and stores it.
-func (p *partition) write(cx *vnode.Context, raw rawRequest, bucket, key string) ([]byte, error) {
-	p.state.Write(p.seen, Sibling{
-		Dot:      p.state.NextDot(p.actor, cx.Event()),
-		Modified: raw.modified, Deleted: raw.op == opDelete, Content: raw.content,
+func (p *partition) write(cx *vnode.Context, w *command) ([]byte, error) {
+	w.state.Write(w.seen, Sibling{
+		Dot:      w.state.NextDot(p.actor, cx.Event()),
+		Modified: w.modified, Deleted: w.op == opDelete, Content: w.content,
 	})
-	if err := p.state.check(bucket, key); err != nil {
+	if err := w.state.check(w.bucket, w.name); err != nil {
 		return nil, err
 	}
-	live := p.state.Live()
+	key := w.key
+	live := w.state.Live()
 	if live == 0 {
 		// K6: a tombstone goes when all primaries hold it and no older session or
 		// hint is open. There is one copy; what it deletes while it moves goes
 		// behind the items in the same sequence. So the time is now.
-		cx.Delete(bytes.Clone(raw.key))
+		cx.Delete(bytes.Clone(key))
 		return nil, nil
 	}
 	// One copy of our own: the body may be a piece of a frame many times its
 	// size, which the store would keep alive with it.
-	n := len(raw.key)
-	own := append(make([]byte, 0, n+p.state.size()), raw.key...)
-	own = p.state.Append(own)
+	n := len(key)
+	own := append(make([]byte, 0, n+w.state.size()), key...)
+	own = w.state.Append(own)
 	cx.Put(own[:n:n], own[n:])
-	reply := make([]byte, 0, 2+contextLen(p.state.Clock))
+	reply := make([]byte, 0, 2+contextLen(w.state.Clock))
 	reply = append(reply, codeOK, byte(live)) // at most MaxSiblings, which is one byte
-	if len(p.state.Siblings) > 1 {
+	if len(w.state.Siblings) > 1 {
 		return reply, nil
 	}
-	return AppendContext(reply, p.state.Clock), nil
-}
-
-// forget lets go of the buffers that the command worked on.
-func (p *partition) forget() {
-	clear(p.state.Clock)
-	clear(p.state.Siblings)
-	clear(p.seen)
-	clear(p.content.Meta)
-	clear(p.content.Links)
-	clear(p.content.Indexes)
-	p.state = State{Clock: p.state.Clock[:0], Siblings: p.state.Siblings[:0]}
-	p.seen = p.seen[:0]
-	p.content = Content{Meta: p.content.Meta[:0], Links: p.content.Links[:0], Indexes: p.content.Indexes[:0]}
+	return AppendContext(reply, w.state.Clock), nil
 }
 
 func get(cx *vnode.Context, raw rawRequest) ([]byte, error) {
@@ -201,21 +208,21 @@ func get(cx *vnode.Context, raw rawRequest) ([]byte, error) {
 }
 
 func (p *partition) remove(cx *vnode.Context, raw rawRequest) ([]byte, error) {
-	defer p.forget()
-	b, k, exists, err := p.load(cx, raw)
-	if err != nil {
+	w := p.last.begin(raw)
+	defer p.last.begin(rawRequest{})
+	if err := p.load(cx, w); err != nil {
 		return nil, err
 	}
-	if !exists {
+	if !w.exists {
 		return []byte{codeOK, 0, 0}, nil
 	}
 	if raw.context == "" {
-		p.seen = p.seen.Join(p.state.Clock)
+		w.seen = w.seen.Join(w.state.Clock)
 	}
-	if _, err := p.write(cx, raw, b, k); err != nil {
+	if _, err := p.write(cx, w); err != nil {
 		return nil, err
 	}
-	return []byte{codeOK, 1, byte(p.state.Live())}, nil
+	return []byte{codeOK, 1, byte(w.state.Live())}, nil
 }
 
 func (p *partition) list(cx *vnode.Context, raw rawRequest, keyspaces []ring.Partition) ([]byte, error) {
