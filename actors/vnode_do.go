@@ -65,9 +65,13 @@ func (a *vnodeActor) open(imported bool) {
 		return
 	}
 	a.part = part
-	p := vnode.Partition{Kind: a.id.Kind, ID: a.id.Partition, Size: a.host.View().RingSize(), Node: a.host.opts.Self.Node}
+	self := a.host.opts.Self
 	_, epoch := a.life.Owner()
-	a.version = max(a.version, firstVersion(epoch, a.host.opts.Self.Incarnation))
+	p := vnode.Partition{
+		Kind: a.id.Kind, ID: a.id.Partition, Size: a.host.View().RingSize(),
+		Node: self.Node, Epoch: epoch, Incarnation: self.Incarnation,
+	}
+	a.version = max(a.version, vnode.FirstVersion(epoch, self.Incarnation))
 	a.cx = vnode.NewContext(p, part, &a.version, a)
 	if a.module, err = a.kind.kind.Open(p); err != nil {
 		a.log.Error("vnode not opened", "err", err)
@@ -81,12 +85,6 @@ func (a *vnodeActor) open(imported bool) {
 		a.importItems()
 	}
 	a.guard(func() { a.export.Opened(a.context(), epoch) })
-}
-
-// firstVersion is where the versions of a process's writes to a partition begin:
-// above those of earlier owners and earlier lives of this one.
-func firstVersion(epoch, incarnation uint64) uint64 {
-	return epoch<<44 | incarnation&0x3ff<<34
 }
 
 // brokenVnode answers for a partition whose module could not be opened.

@@ -2,6 +2,7 @@ package kv
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"unsafe"
 )
 
@@ -41,3 +42,6 @@ func cutBytes(b []byte) (field, rest []byte, ok bool) {
 	}
 	return b[:n:n], b[n:], true
 }
+
+// uvarintLen returns the number of bytes of v as a uvarint.
+func uvarintLen(v uint64) int { return (bits.Len64(v|1) + 6) / 7 }

@@ -1,6 +1,6 @@
 // Package kv is the meaning of a key and its value: the object, its bytes on
-// disk and on the wire, and the vnode kind that keeps objects in a partition's
-// store. It holds one copy of each object.
+// disk and on the wire, and the vnode kind that keeps one copy of each object in
+// a partition's store.
 //
 // An object is named by bucket type, bucket and key. The name decides twice:
 // its hash says which partition holds it (Route), and its store key says where
@@ -9,20 +9,35 @@
 //
 //	client                                      partition
 //	  Put  --EncodeRequest--> body -----------> HandleCommand: one atomic batch
-//	       <--Put.DecodeReply-- reply <-------- ok | a code with its text
+//	       <--Put.DecodeReply-- Written <------ siblings, context | a code with its text
 //	  List --EncodeRequest--> body -----------> scan from After, one page
 //	       <--List.DecodeReply- Page <--------- objects, more
 //
 //	fold:  Snapshot --Scanner--> item, item, ... --pipe--> DecodeItem --> map function
 //
-// A put stores the very bytes that the client encoded, a get returns them, and
-// a fold passes them on: between the client's encoder and the reader's decoder
-// nobody takes an object apart except to check it once, when it is put.
+// # What a write replaces
 //
-//	req := kv.Put{Object: kv.Object{Bucket: "books", Key: "moby", Value: text}}
-//	body, err := kv.EncodeRequest(req)
+// Each write of a key has a [Dot] that no other one has. A copy knows a [State]:
+// the [Clock] of all writes that it has heard of, and the siblings, which are
+// those that no other write has superseded. A get returns them all with the
+// clock as a [Context], and a put with that context supersedes exactly them:
+//
+//	put with a context      takes the place of what the context has seen
+//	put without a context   takes the place of nothing: it becomes a sibling
+//	last write wins         takes the place of all; concurrent writes are lost
+//	delete                  a tombstone; alone it is removed at once
+//	if none match           refused with ErrExists if there is a value
+//	if not modified, match  refused with ErrModified if it is another version
+//
+// A value's bytes are encoded by the client, checked by the vnode when it
+// stores them behind the clock, and taken apart by the reader only.
+//
+//	get := kv.Get{Bucket: "books", Key: "moby"}
+//	body, err := kv.EncodeRequest(get)
 //	...                                // to the partition kv.Route("", "books", "moby", q)
-//	err = req.DecodeReply(reply)       // errors.Is(err, kv.ErrTooLarge), ...
+//	o, err := get.DecodeReply(reply)   // errors.Is(err, kv.ErrNotFound), ...
+//	o.Value = next                     // o.Siblings holds all values if there are several
+//	put := kv.Put{Object: o}           // takes their place: o.Context has seen them
 //
 // Decoding copies nothing: the strings and slices of a decoded object are parts
 // of the buffer it came in, which is immutable.
@@ -35,4 +50,6 @@
 //   - I4 A refused request changes nothing, and its error is the same value on both sides.
 //   - I5 Pages and scans yield each object once, in key order, from any cursor on.
 //   - I6 A vnode keeps nothing outside its store, so that a handoff moves all there is.
+//   - I7 A write supersedes what its context has seen and nothing else, in whatever order copies merge.
+//   - I8 A dot is given once: not again after a restart, lost data, a delete, or a change of owner and back.
 package kv

@@ -32,6 +32,13 @@ func AppendKey(dst []byte, bucketType, bucket, key string) []byte {
 	return append(dst, key...)
 }
 
+// keyLen returns the length of a store key.
+func keyLen(bucketType, bucket, key string) int {
+	bucketType = normalType(bucketType)
+	zeros := strings.Count(bucketType, "\x00") + strings.Count(bucket, "\x00")
+	return 1 + len(bucketType) + 2 + len(bucket) + 2 + zeros + len(key)
+}
+
 // AppendPrefix appends what all store keys of one bucket begin with, and no key
 // of another bucket does.
 func AppendPrefix(dst []byte, bucketType, bucket string) []byte {

@@ -2,6 +2,8 @@ package kv
 
 import (
 	"bytes"
+	"encoding/hex"
+	"fmt"
 	"slices"
 
 	"github.com/dee2748c/baton/cluster/ring"
@@ -22,11 +24,18 @@ type kind struct{}
 func (kind) Name() topology.Kind { return KindName }
 
 // Open returns the vnode of one partition.
-func (kind) Open(p vnode.Partition) (vnode.Vnode, error) { return &partition{size: p.Size}, nil }
+func (kind) Open(p vnode.Partition) (vnode.Vnode, error) {
+	return &partition{size: p.Size, actor: ActorOf(p)}, nil
+}
 
 // partition serves one partition. It holds no state, so that what moves with a
 // handoff is the store.
-type partition struct{ size int }
+type partition struct {
+	size  int
+	actor Actor // of the writes served here
+
+	last command // its room, for the next one
+}
 
 var _ vnode.Coverer = (*partition)(nil)
 
@@ -50,11 +59,11 @@ func (p *partition) serve(cx *vnode.Context, cmd vnode.Command, keyspaces []ring
 	var reply []byte
 	switch raw.op {
 	case opPut:
-		reply, err = put(cx, raw)
+		reply, err = p.put(cx, raw)
 	case opGet:
 		reply, err = get(cx, raw)
 	case opDelete:
-		reply, err = remove(cx, raw)
+		reply, err = p.remove(cx, raw)
 	case opList:
 		reply, err = p.list(cx, raw, keyspaces)
 	}
@@ -64,24 +73,126 @@ func (p *partition) serve(cx *vnode.Context, cmd vnode.Command, keyspaces []ring
 	return vnode.Reply{Body: reply}
 }
 
-func put(cx *vnode.Context, raw rawRequest) ([]byte, error) {
-	t, b, k, err := decodeName(raw.key)
+// command is a write under way.
+type command struct {
+	rawRequest
+	bucket, name string
+	state        State // as it is stored; the empty one stands for no object
+	seen         Clock // the context
+	exists       bool  // there is a value
+}
+
+// begin makes a command of the room of the last one, and lets go of the buffers
+// that the last one worked on.
+func (w *command) begin(raw rawRequest) *command {
+	clear(w.state.Clock)
+	clear(w.state.Siblings)
+	clear(w.seen)
+	*w = command{rawRequest: raw, state: State{Clock: w.state.Clock[:0], Siblings: w.state.Siblings[:0]}, seen: w.seen[:0]}
+	return w
+}
+
+func (p *partition) put(cx *vnode.Context, raw rawRequest) ([]byte, error) {
+	w := p.last.begin(raw)
+	defer p.last.begin(rawRequest{})
+	if err := p.load(cx, w); err != nil {
+		return nil, err
+	}
+	var c Content
+	if err := decodeContent(&c, raw.content); err != nil {
+		return nil, err
+	}
+	if err := c.check(w.bucket, w.name); err != nil {
+		return nil, err
+	}
+	if err := w.holds(); err != nil {
+		return nil, err
+	}
+	if raw.flags&putLastWriteWins != 0 {
+		w.seen = w.seen.Join(w.state.Clock)
+	}
+	return p.write(cx, w)
+}
+
+// load checks the names and the context of a write and reads what there is.
+func (p *partition) load(cx *vnode.Context, w *command) error {
+	t, bucket, key, err := decodeName(w.key)
 	if err != nil {
+		return err
+	}
+	if err := checkName(t, bucket, key); err != nil {
+		return err
+	}
+	w.bucket, w.name = bucket, key
+	if stored := cx.Get(w.key); stored != nil {
+		if err := w.state.Decode(stored); err != nil {
+			return fmt.Errorf("%q/%q as it is stored: %w", bucket, key, err)
+		}
+	}
+	if w.seen, err = w.context.Clock(w.seen); err != nil {
+		return err
+	}
+	issued := max(w.state.Clock.Of(p.actor), cx.Event()-1)
+	for _, d := range w.seen {
+		if d.N > maxEvent || d.Actor == p.actor && d.N > issued {
+			return fmt.Errorf("context for %q/%q has write %d of %x, which has not happened: %w", bucket, key, d.N, string(d.Actor), ErrContext)
+		}
+	}
+	w.exists = w.state.Live() > 0
+	return nil
+}
+
+// holds decides the conditions of a put.
+func (w *command) holds() error {
+	conditional := w.flags & (putIfNotModified | putIfMatch)
+	switch {
+	case w.flags&putIfNoneMatch != 0 && w.exists:
+		return fmt.Errorf("put %q/%q if there is none: %w", w.bucket, w.name, ErrExists)
+	case conditional == 0:
+		return nil
+	case !w.exists:
+		return fmt.Errorf("put %q/%q if it is as it was: %w", w.bucket, w.name, ErrNotFound)
+	case w.flags&putIfNotModified != 0 && !slices.Equal(w.seen, w.state.Clock):
+		return fmt.Errorf("put %q/%q if not modified: %w", w.bucket, w.name, ErrModified)
+	case w.flags&putIfMatch != 0:
+		tag := Context(AppendContext(nil, w.state.Clock)).ETag()
+		if tag != hex.EncodeToString(w.etag) {
+			return fmt.Errorf("put %q/%q if it matches %x, it is %s: %w", w.bucket, w.name, w.etag, tag, ErrModified)
+		}
+	}
+	return nil
+}
+
+// write adds the command's write to the state and stores it.
+func (p *partition) write(cx *vnode.Context, w *command) ([]byte, error) {
+	w.state.Write(w.seen, Sibling{
+		Dot:      w.state.NextDot(p.actor, cx.Event()),
+		Modified: w.modified, Deleted: w.op == opDelete, Content: w.content,
+	})
+	if err := w.state.check(w.bucket, w.name); err != nil {
 		return nil, err
 	}
-	o := Object{Type: t, Bucket: b, Key: k}
-	if err := DecodeStored(&o, raw.stored); err != nil {
-		return nil, err
-	}
-	if err := o.check(); err != nil {
-		return nil, err
+	key := w.key
+	live := w.state.Live()
+	if live == 0 {
+		// K6: a tombstone goes when all primaries hold it and no older session or
+		// hint is open. There is one copy; what it deletes while it moves goes
+		// behind the items in the same sequence. So the time is now.
+		cx.Delete(bytes.Clone(key))
+		return nil, nil
 	}
 	// One copy of our own: the body may be a piece of a frame many times its
 	// size, which the store would keep alive with it.
-	own := slices.Concat(raw.key, raw.stored)
-	n := len(raw.key)
+	n := len(key)
+	own := append(make([]byte, 0, n+w.state.size()), key...)
+	own = w.state.Append(own)
 	cx.Put(own[:n:n], own[n:])
-	return []byte{codeOK}, nil
+	reply := make([]byte, 0, 2+contextLen(w.state.Clock))
+	reply = append(reply, codeOK, byte(live)) // at most MaxSiblings, which is one byte
+	if len(w.state.Siblings) > 1 {
+		return reply, nil
+	}
+	return AppendContext(reply, w.state.Clock), nil
 }
 
 func get(cx *vnode.Context, raw rawRequest) ([]byte, error) {
@@ -96,15 +207,22 @@ func get(cx *vnode.Context, raw rawRequest) ([]byte, error) {
 	return append(append(reply, codeOK), stored...), nil
 }
 
-func remove(cx *vnode.Context, raw rawRequest) ([]byte, error) {
-	if _, _, _, err := decodeName(raw.key); err != nil {
+func (p *partition) remove(cx *vnode.Context, raw rawRequest) ([]byte, error) {
+	w := p.last.begin(raw)
+	defer p.last.begin(rawRequest{})
+	if err := p.load(cx, w); err != nil {
 		return nil, err
 	}
-	if cx.Get(raw.key) == nil {
-		return []byte{codeOK, 0}, nil
+	if !w.exists {
+		return []byte{codeOK, 0, 0}, nil
 	}
-	cx.Delete(bytes.Clone(raw.key))
-	return []byte{codeOK, 1}, nil
+	if raw.context == "" {
+		w.seen = w.seen.Join(w.state.Clock)
+	}
+	if _, err := p.write(cx, w); err != nil {
+		return nil, err
+	}
+	return []byte{codeOK, 1, byte(w.state.Live())}, nil
 }
 
 func (p *partition) list(cx *vnode.Context, raw rawRequest, keyspaces []ring.Partition) ([]byte, error) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -71,12 +72,18 @@ func (s *server) do(r kv.Request) []byte {
 	return s.send(body, nil)
 }
 
-func (s *server) put(o kv.Object) {
+func (s *server) put(o kv.Object) kv.Written {
 	s.t.Helper()
-	r := kv.Put{Object: o}
-	if err := r.DecodeReply(s.do(r)); err != nil {
+	return s.write(kv.Put{Object: o})
+}
+
+func (s *server) write(r kv.Put) kv.Written {
+	s.t.Helper()
+	w, err := r.DecodeReply(s.do(r))
+	if err != nil {
 		s.t.Fatal(err)
 	}
+	return w
 }
 
 func TestKind_putGetDelete(t *testing.T) {
@@ -91,18 +98,21 @@ func TestKind_putGetDelete(t *testing.T) {
 	if _, err := get.DecodeReply(s.do(get)); !errors.Is(err, kv.ErrNotFound) {
 		t.Fatalf("get before the put: %v, want ErrNotFound", err)
 	}
-	s.put(o)
+	w := s.put(o)
 	got, err := get.DecodeReply(s.do(get))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(o, got); diff != "" {
+	if got.Context != w.Context || got.ETag() == "" {
+		t.Errorf("context %x, the put said %x; tag %q", got.Context, w.Context, got.ETag())
+	}
+	if diff := cmp.Diff(o, got, cmpopts.IgnoreFields(kv.Object{}, "Context")); diff != "" {
 		t.Errorf("object changed (-put +got):\n%s", diff)
 	}
 	for _, want := range []bool{true, false} {
-		existed, err := del.DecodeReply(s.do(del))
-		if err != nil || existed != want {
-			t.Errorf("delete: existed %v, %v; want %v", existed, err, want)
+		d, err := del.DecodeReply(s.do(del))
+		if err != nil || d.Existed != want || d.Siblings != 0 {
+			t.Errorf("delete: %+v, %v; want %v", d, err, want)
 		}
 	}
 	if len(s.store) != 0 {
@@ -137,10 +147,10 @@ func TestKind_refusals(t *testing.T) {
 
 	// What a client of other make could send.
 	key := kv.AppendKey(nil, "", "b", "k")
-	put := func(key, stored []byte) []byte {
-		return kv.AppendItem([]byte{1}, key, stored)
+	put := func(key, content []byte) []byte {
+		return kv.AppendItem([]byte{1, 0, 0, 0}, key, content)
 	}
-	value := kv.AppendStored(nil, kv.Object{Value: []byte("w")})
+	value := []byte{15, 1, 'w'}
 	for _, r := range []struct {
 		name string
 		body []byte
@@ -151,17 +161,22 @@ func TestKind_refusals(t *testing.T) {
 		{"put under no key", put([]byte("nonsense"), value), kv.ErrBadRequest},
 		{"put under an empty key", put(kv.AppendKey(nil, "", "b", ""), value), kv.ErrEmptyName},
 		{"put of a long key", put(append(key, long...), value), kv.ErrTooLarge},
-		{"put of garbage", put(key, []byte{1, 15, 9}), kv.ErrCorrupt},
-		{"put of a later format", put(key, []byte{9}), kv.ErrFormat},
-		{"cut put", []byte{1, 200}, kv.ErrBadRequest},
+		{"put of garbage", put(key, []byte{15, 9}), kv.ErrCorrupt},
+		{"put of a later format", put(key, []byte{9, 0}), kv.ErrFormat},
+		{"put with unknown flags", append([]byte{1, 16, 0, 0}, put(key, value)[4:]...), kv.ErrBadRequest},
+		{"put with half a tag", []byte{1, 4, 0, 0, 1, 2, 3}, kv.ErrBadRequest},
+		{"put with a false context", append([]byte{1, 0, 1, 9, 0}, put(key, value)[4:]...), kv.ErrContext},
+		{"put at the end of time", append([]byte{1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, put(key, value)[4:]...), kv.ErrBadRequest},
+		{"cut put", []byte{1, 0, 200}, kv.ErrBadRequest},
 		{"get of nothing", []byte{2}, kv.ErrBadRequest},
-		{"delete of nothing", []byte{3, 0x10}, kv.ErrBadRequest},
+		{"delete of nothing", []byte{3, 0, 0, 0x10}, kv.ErrBadRequest},
+		{"cut delete", []byte{3, 7}, kv.ErrBadRequest},
 		{"list of a key", append([]byte{4, 0, 10, 10, byte(len(key))}, key...), kv.ErrBadRequest},
 		{"list with unknown flags", append([]byte{4, 2, 10, 10, byte(len(key) - 1)}, key...), kv.ErrBadRequest},
 		{"cut list", []byte{4, 0, 10}, kv.ErrBadRequest},
 	} {
 		reply := s.send(r.body, nil)
-		if err := (kv.Put{}).DecodeReply(reply); !errors.Is(err, r.want) {
+		if _, err := (kv.Put{}).DecodeReply(reply); !errors.Is(err, r.want) {
 			t.Errorf("%s: %v, want %v", r.name, err, r.want)
 		}
 	}
@@ -172,8 +187,8 @@ func TestKind_refusals(t *testing.T) {
 
 func TestDecodeReply_refusesWhatAnswersSomethingElse(t *testing.T) {
 	get, del, list := kv.Get{Bucket: "b", Key: "k"}, kv.Delete{Bucket: "b", Key: "k"}, kv.List{Bucket: "b"}
-	for _, body := range [][]byte{nil, {200}, {0, 7}, {0, 0, 5, 1}} {
-		if err := (kv.Put{}).DecodeReply(body); err == nil {
+	for _, body := range [][]byte{nil, {200}, {0}, {0, 0, 5, 1}} {
+		if _, err := (kv.Put{}).DecodeReply(body); err == nil {
 			t.Errorf("put takes %x", body)
 		}
 		if _, err := get.DecodeReply(body); err == nil {
@@ -263,7 +278,12 @@ func FuzzHandleCommand(f *testing.F) {
 	for _, r := range []kv.Request{
 		kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: []byte("v")}},
 		kv.Get{Bucket: "b", Key: "k"},
+		kv.Put{
+			Object:        kv.Object{Bucket: "b", Key: "k", Context: "\x01\x01a\x05", Modified: time.UnixMilli(7)},
+			IfNotModified: true, IfMatch: strings.Repeat("0a", 16), Bucket: kv.BucketOptions{LastWriteWins: true},
+		},
 		kv.Delete{Type: "t", Bucket: "b", Key: "k"},
+		kv.Delete{Type: "t", Bucket: "b", Key: "k", Context: "\x01\x01a\x05"},
 		kv.List{Bucket: "b", After: "a", Limit: 3, KeysOnly: true},
 	} {
 		body, err := kv.EncodeRequest(r)

@@ -11,24 +11,59 @@ const (
 	// be the input of a job: an item of a pipe has at most 8 MiB, names and
 	// metadata included.
 	MaxValueBytes = 7 << 20
-	// MaxMetaBytes bounds the content type and the metadata of one object
-	// together.
+	// MaxMetaBytes bounds everything but the value of one content: types,
+	// metadata, links and index entries together.
 	MaxMetaBytes = 64 << 10
+	// MaxContextBytes bounds a context. A clock gains an entry of some 20 bytes
+	// when a key is written under an owner that never wrote it before.
+	MaxContextBytes = 64 << 10
+	// MaxSiblings bounds the siblings of an object.
+	MaxSiblings = 100
+	// MaxSiblingBytes bounds the stored siblings of an object together.
+	MaxSiblingBytes = MaxValueBytes + 2*MaxMetaBytes
+
+	// maxEvent bounds a number in a context from outside, so that there are
+	// higher ones left.
+	maxEvent = 1 << 62
 )
 
-func (o Object) check() error {
+func (o *Object) check() error {
 	if err := checkName(o.Type, o.Bucket, o.Key); err != nil {
 		return err
 	}
-	if n := len(o.Value); n > MaxValueBytes {
-		return fmt.Errorf("value of %q/%q has %d bytes, the limit is %d: %w", o.Bucket, o.Key, n, MaxValueBytes, ErrTooLarge)
+	c := o.content()
+	return c.check(o.Bucket, o.Key)
+}
+
+func (c *Content) check(bucket, key string) error {
+	if n := len(c.Value); n > MaxValueBytes {
+		return fmt.Errorf("value of %q/%q has %d bytes, the limit is %d: %w", bucket, key, n, MaxValueBytes, ErrTooLarge)
 	}
-	n := len(o.ContentType)
-	for _, a := range o.Meta {
-		n += len(a.Name) + len(a.Value)
+	if n := c.metaBytes(); n > MaxMetaBytes {
+		return fmt.Errorf("metadata of %q/%q has %d bytes, the limit is %d: %w", bucket, key, n, MaxMetaBytes, ErrTooLarge)
 	}
-	if n > MaxMetaBytes {
-		return fmt.Errorf("metadata of %q/%q has %d bytes, the limit is %d: %w", o.Bucket, o.Key, n, MaxMetaBytes, ErrTooLarge)
+	for i := range c.Indexes {
+		if k := c.Indexes[i].Kind; k > IntIndex {
+			return fmt.Errorf("index %q of %q/%q has the unknown kind %d: %w", c.Indexes[i].Name, bucket, key, k, ErrBadRequest)
+		}
+	}
+	return nil
+}
+
+// check refuses a state that has grown beyond the limits.
+func (s *State) check(bucket, key string) error {
+	if n := contextLen(s.Clock); n > MaxContextBytes {
+		return fmt.Errorf("clock of %q/%q would have %d bytes, the limit is %d; delete the key and write it anew: %w", bucket, key, n, MaxContextBytes, ErrTooLarge)
+	}
+	if n := len(s.Siblings); n > MaxSiblings {
+		return fmt.Errorf("%q/%q has %d values, the limit is %d; get it and write with its context: %w", bucket, key, MaxSiblings, MaxSiblings, ErrSiblings)
+	}
+	size := 0
+	for i := range s.Siblings {
+		size += len(s.Siblings[i].Content)
+	}
+	if size > MaxSiblingBytes {
+		return fmt.Errorf("siblings of %q/%q would have %d bytes, the limit is %d; get it and write with its context: %w", bucket, key, size, MaxSiblingBytes, ErrSiblings)
 	}
 	return nil
 }

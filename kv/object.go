@@ -2,31 +2,50 @@ package kv
 
 import (
 	"fmt"
+	"slices"
+	"time"
 )
 
-// An Object is one value under its name, as a client gives it and as a map
+// An Object is a key's value under its name, as a client gives it and as a map
 // function sees it. Names are byte strings; nothing requires them to be UTF-8.
+//
+// Most objects have one value, which the fields hold. When clients have written
+// concurrently there are several: then Siblings holds them all, newest first,
+// and the fields hold the newest. To settle them, write one value with the
+// Context of the object, as any change of an object that was read does.
 //
 // The strings and slices of a decoded Object alias the buffer that it was
 // decoded from: they are immutable and keep that whole buffer alive, so what
 // outlives the call that received the Object should be cloned.
 type Object struct {
-	Type        string      // bucket type; empty is DefaultType
-	Bucket      string      // never empty in a stored object
-	Key         string      // never empty in a stored object
-	Value       []byte      // any bytes, may be empty
-	ContentType string      // media type of Value; may be empty
-	Meta        []Attribute // user metadata in the order given; names may repeat
-}
+	Type   string // bucket type; empty is DefaultType
+	Bucket string // never empty in a stored object
+	Key    string // never empty in a stored object
 
-// An Attribute is one pair of user metadata.
-type Attribute struct {
-	Name, Value string
+	// As in [Content].
+	Value       []byte
+	ContentType string
+	Encoding    string
+	Charset     string
+	Meta        []Attribute
+	Links       []Link
+	Indexes     []Index
+	Modified    time.Time
+	Deleted     bool
+
+	// Context says which writes the object stands for. A put with it supersedes
+	// them, a put without one supersedes nothing.
+	Context Context
+	// Siblings are all values when there is more than one. A put ignores them.
+	Siblings []Content
 }
 
 // Text returns the value as a string that shares its bytes: no copy is made,
 // and substrings of it share them too.
 func (o Object) Text() string { return view(o.Value) }
+
+// ETag returns the entity tag of the version that was read.
+func (o Object) ETag() string { return o.Context.ETag() }
 
 // Attribute returns the value of the first metadata pair of that name.
 func (o Object) Attribute(name string) (value string, ok bool) {
@@ -38,90 +57,121 @@ func (o Object) Attribute(name string) (value string, ok bool) {
 	return "", false
 }
 
-// A stored object is a version byte and then fields in ascending tag order:
-//
-//	01  { tag, uvarint length, bytes }...
-//
-// The name is not in it: the store key has that. Absent means empty, except for
-// the value, which is always there. Clocks, siblings, links and index entries
-// take further tags; a reader that meets a tag it does not know refuses the
-// object rather than lose the field when it writes the object back.
-const (
-	formatV1 = 1
+// Contents returns all values: the siblings, or the only one.
+func (o Object) Contents() []Content {
+	if o.Siblings != nil {
+		return o.Siblings
+	}
+	return []Content{o.content()}
+}
 
-	tagContentType = 1
-	tagMeta        = 2 // repeats: uvarint name length, name, value
-	tagValue       = 15
-)
+func (o *Object) content() Content {
+	return Content{
+		Value: o.Value, ContentType: o.ContentType, Encoding: o.Encoding, Charset: o.Charset,
+		Meta: o.Meta, Links: o.Links, Indexes: o.Indexes, Modified: o.Modified, Deleted: o.Deleted,
+	}
+}
 
-// AppendStored appends the stored form of everything but the name of o.
+func (o *Object) setContent(c *Content) {
+	o.Value, o.ContentType, o.Encoding, o.Charset = c.Value, c.ContentType, c.Encoding, c.Charset
+	o.Meta, o.Links, o.Indexes, o.Modified, o.Deleted = c.Meta, c.Links, c.Indexes, c.Modified, c.Deleted
+}
+
+// AppendStored appends a stored form of everything but the name of o: what a
+// vnode would hold if its values had been written by an actor without a name.
+// It is for items that no vnode has written; the Context is left out.
 func AppendStored(dst []byte, o Object) []byte {
-	dst = append(dst, formatV1)
-	if o.ContentType != "" {
-		dst = append(dst, tagContentType)
-		dst = appendBytes(dst, o.ContentType)
+	contents := o.Contents()
+	s := State{Clock: Clock{{N: uint64(len(contents))}}, Siblings: make([]Sibling, 0, len(contents))}
+	for i := range slices.Backward(contents) { // the newest has the highest dot
+		c := &contents[i]
+		v := Sibling{Dot: Dot{N: uint64(len(s.Siblings) + 1)}, Modified: millis(c.Modified), Deleted: c.Deleted}
+		if !c.Deleted {
+			v.Content = appendContent(nil, c)
+		}
+		s.Siblings = append(s.Siblings, v)
 	}
-	var pair []byte
-	for _, a := range o.Meta {
-		pair = append(appendBytes(pair[:0], a.Name), a.Value...)
-		dst = append(dst, tagMeta)
-		dst = appendBytes(dst, pair)
-	}
-	dst = append(dst, tagValue)
-	return appendBytes(dst, o.Value)
+	return s.Append(slices.Grow(dst, s.size()))
 }
 
 // DecodeStored sets everything but the name of o from its stored form, without
-// copying; an o.Meta with room is reused. It fails with [ErrCorrupt], or with
-// [ErrFormat] when the object was written in a format that this build does not
-// know.
-func DecodeStored(o *Object, stored []byte) error {
-	if len(stored) == 0 {
-		return fmt.Errorf("stored object of no bytes: %w", ErrCorrupt)
+// copying. Tombstones are left out, unless nothing else is there: then o is
+// Deleted. It fails with [ErrCorrupt], or with [ErrFormat] when the object was
+// written in a format that this build does not know.
+func DecodeStored(o *Object, stored []byte) error { return decodeStored(o, stored, false) }
+
+func decodeStored(o *Object, stored []byte, tombstones bool) error {
+	context, rest, err := cutStored(stored)
+	if err != nil {
+		return err
 	}
-	if stored[0] != formatV1 {
-		return fmt.Errorf("stored object of format %d: %w", stored[0], ErrFormat)
+	v, after, ok := cutSibling(rest)
+	if !ok || len(after) > 0 {
+		return decodeSiblings(o, stored, tombstones)
 	}
-	o.ContentType, o.Meta = "", o.Meta[:0]
-	last := byte(0)
-	for rest := stored[1:]; len(rest) > 0; {
-		tag := rest[0]
-		field, after, ok := cutBytes(rest[1:])
-		if !ok || tag < last || (tag == last && tag != tagMeta) {
-			return fmt.Errorf("stored object, tag %d: %w", tag, ErrCorrupt)
-		}
-		if tag == tagValue {
-			if len(after) != 0 {
-				return fmt.Errorf("stored object, %d bytes after its value: %w", len(after), ErrCorrupt)
-			}
-			o.Value = field
-			return nil
-		}
-		if err := o.setField(tag, field); err != nil {
+	var c Content
+	if !v.Deleted {
+		if err := decodeContent(&c, v.Content); err != nil {
 			return err
 		}
-		last, rest = tag, after
 	}
-	return fmt.Errorf("stored object without a value: %w", ErrCorrupt)
+	c.Modified, c.Deleted = timeOf(v.Modified), v.Deleted
+	o.setContent(&c)
+	o.Context, o.Siblings = context, nil
+	return nil
 }
 
-func (o *Object) setField(tag byte, field []byte) error {
-	switch tag {
-	case tagContentType:
-		if len(field) == 0 {
-			return fmt.Errorf("stored object, empty content type: %w", ErrCorrupt)
+// decodeSiblings is the path of objects with more than one sibling.
+func decodeSiblings(o *Object, stored []byte, tombstones bool) error {
+	var s State
+	if err := s.Decode(stored); err != nil {
+		return err
+	}
+	tombstones = tombstones || s.Live() == 0
+	slices.SortFunc(s.Siblings, newestFirst)
+	contents := make([]Content, 0, len(s.Siblings))
+	for _, v := range s.Siblings {
+		if v.Deleted && !tombstones {
+			continue
 		}
-		o.ContentType = view(field)
-	case tagMeta:
-		name, value, ok := cutBytes(field)
-		if !ok {
-			return fmt.Errorf("stored object, metadata pair: %w", ErrCorrupt)
+		c := Content{}
+		if !v.Deleted {
+			if err := decodeContent(&c, v.Content); err != nil {
+				return fmt.Errorf("sibling %x/%d: %w", string(v.Dot.Actor), v.Dot.N, err)
+			}
 		}
-		o.Meta = append(o.Meta, Attribute{Name: view(name), Value: view(value)})
-	default:
-		return fmt.Errorf("stored object, tag %d: %w", tag, ErrFormat)
+		c.Modified, c.Deleted = timeOf(v.Modified), v.Deleted
+		contents = append(contents, c)
+	}
+	context, _, err := cutStored(stored)
+	if err != nil {
+		return err
+	}
+	o.setContent(&contents[0])
+	o.Context, o.Siblings = context, nil
+	if len(contents) > 1 {
+		o.Siblings = contents
 	}
 	return nil
+}
+
+// newestFirst orders siblings by their time; a value comes before a tombstone,
+// so that an object which has a value shows one, and dots decide the rest.
+func newestFirst(a, b Sibling) int {
+	switch {
+	case a.Deleted != b.Deleted:
+		if b.Deleted {
+			return -1
+		}
+		return 1
+	case a.Modified != b.Modified:
+		if a.Modified > b.Modified {
+			return -1
+		}
+		return 1
+	default:
+		return b.Dot.compare(a.Dot)
+	}
 }
 
 // DecodeObject returns the object of a store key and its stored value, without

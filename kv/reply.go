@@ -15,6 +15,10 @@ const (
 	codeBadRequest
 	codeFormat
 	codeCorrupt
+	codeContext
+	codeSiblings
+	codeExists
+	codeModified
 )
 
 // replyErrors maps codes to errors, for both directions.
@@ -25,6 +29,10 @@ var replyErrors = [...]error{
 	codeBadRequest: ErrBadRequest,
 	codeFormat:     ErrFormat,
 	codeCorrupt:    ErrCorrupt,
+	codeContext:    ErrContext,
+	codeSiblings:   ErrSiblings,
+	codeExists:     ErrExists,
+	codeModified:   ErrModified,
 }
 
 // failure returns the reply that carries err, which is one of this package's.
@@ -61,17 +69,37 @@ type remoteError struct {
 func (e *remoteError) Error() string { return e.text }
 func (e *remoteError) Unwrap() error { return e.sentinel }
 
-// DecodeReply returns nil when the object was stored. Its errors are
-// [ErrTooLarge], [ErrEmptyName], [ErrBadRequest], [ErrFormat] and [ErrReply].
-func (r Put) DecodeReply(body []byte) error {
+// Written says what a put made of the object.
+type Written struct {
+	// Context stands for the object as it is now, so that a put with it follows
+	// this one. It is empty when there are siblings: they have to be read first,
+	// for a context would let the next put supersede what nobody has seen.
+	Context Context
+	// Siblings is how many values the object has now, at least 1.
+	Siblings int
+}
+
+// Deleted says what a delete found and left.
+type Deleted struct {
+	// Existed says that there was a value.
+	Existed bool
+	// Siblings is how many values are left, since the context had not seen them.
+	Siblings int
+}
+
+// DecodeReply returns what the put made of the object; it aliases body. Its
+// errors are [ErrTooLarge], [ErrEmptyName], [ErrBadRequest], [ErrContext],
+// [ErrSiblings], those of the put's conditions, [ErrFormat] and [ErrCorrupt] if
+// the object there can't be read, and [ErrReply].
+func (r Put) DecodeReply(body []byte) (Written, error) {
 	rest, err := answer(body)
-	if err == nil && len(rest) != 0 {
-		err = ErrReply
-	}
 	if err != nil {
-		return fmt.Errorf("put %q/%q: %w", r.Object.Bucket, r.Object.Key, err)
+		return Written{}, fmt.Errorf("put %q/%q: %w", r.Object.Bucket, r.Object.Key, err)
 	}
-	return nil
+	if len(rest) == 0 || rest[0] == 0 || rest[0] > MaxSiblings {
+		return Written{}, fmt.Errorf("put %q/%q: %w", r.Object.Bucket, r.Object.Key, ErrReply)
+	}
+	return Written{Context: Context(view(rest[1:])), Siblings: int(rest[0])}, nil
 }
 
 // DecodeReply returns the object, which aliases body. It fails with
@@ -82,23 +110,23 @@ func (r Get) DecodeReply(body []byte) (Object, error) {
 		return Object{}, fmt.Errorf("get %q/%q: %w", r.Bucket, r.Key, err)
 	}
 	o := Object{Type: r.Type, Bucket: r.Bucket, Key: r.Key}
-	if err := DecodeStored(&o, rest); err != nil {
+	if err := decodeStored(&o, rest, r.Tombstones); err != nil {
 		return Object{}, fmt.Errorf("get %q/%q: %w", r.Bucket, r.Key, err)
 	}
 	return o, nil
 }
 
-// DecodeReply reports whether there was an object to delete. It fails as
+// DecodeReply returns what the delete found and left. It fails as
 // [Put.DecodeReply] does.
-func (r Delete) DecodeReply(body []byte) (existed bool, err error) {
+func (r Delete) DecodeReply(body []byte) (Deleted, error) {
 	rest, err := answer(body)
-	if err == nil && (len(rest) != 1 || rest[0] > 1) {
-		err = ErrReply
-	}
 	if err != nil {
-		return false, fmt.Errorf("delete %q/%q: %w", r.Bucket, r.Key, err)
+		return Deleted{}, fmt.Errorf("delete %q/%q: %w", r.Bucket, r.Key, err)
 	}
-	return rest[0] == 1, nil
+	if len(rest) != 2 || rest[0] > 1 || rest[1] > MaxSiblings {
+		return Deleted{}, fmt.Errorf("delete %q/%q: %w", r.Bucket, r.Key, ErrReply)
+	}
+	return Deleted{Existed: rest[0] == 1, Siblings: int(rest[1])}, nil
 }
 
 // A Page is what one partition answers to a [List].

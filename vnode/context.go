@@ -52,6 +52,21 @@ func (c *Context) Get(key []byte) []byte {
 	return item.Value
 }
 
+// FirstVersion is where the versions of a process's writes to a partition begin:
+// above those of earlier owners and earlier lives of this one.
+func FirstVersion(epoch, incarnation uint64) uint64 {
+	return epoch<<44 | incarnation&0x3ff<<34
+}
+
+// Event returns a number for the next write of this owner of the partition. It
+// is higher than that of every earlier Put by the same node at the same epoch,
+// in this process or a former one, whatever became of the data: the incarnation
+// stands above the count of this process's writes, which has 40 bits.
+func (c *Context) Event() uint64 {
+	p := &c.partition
+	return p.Incarnation<<40 + (*c.version + 1 - FirstVersion(p.Epoch, p.Incarnation))
+}
+
 // Put sets key to value. Both slices belong to the store from here on and must
 // not be changed.
 func (c *Context) Put(key, value []byte) {

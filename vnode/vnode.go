@@ -34,6 +34,9 @@ type Partition struct {
 	ID   ring.Partition
 	Size int         // ring size
 	Node ring.NodeID // the node that serves it
+
+	Epoch       uint64 // of the owner
+	Incarnation uint64 // of the node
 }
 
 // Command is one request for a vnode. Body is immutable.

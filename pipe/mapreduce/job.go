@@ -22,8 +22,9 @@ type Job[K comparable, V, R any] struct {
 	// Name is the job's name in the cluster.
 	Name string
 	// Map is called once for each object, at the partition that holds it. It
-	// may call emit any number of times before it returns. Strings and slices of the object may be
-	// emitted as they are; other values that hold pieces of it keep the batch
+	// may call emit any number of times before it returns. An object that was
+	// written concurrently comes once, with all its values in Siblings; its
+	// fields show the newest. Strings and slices of the object may be emitted as they are; other values that hold pieces of it keep the batch
 	// that it came in alive. An error or a panic ends the job.
 	Map func(o kv.Object, emit func(K, V)) error
 	// Combine merges two values of one key. It must be associative and

@@ -1,0 +1,128 @@
+package kv_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/vnode"
+)
+
+func clockGen() *rapid.Generator[kv.Clock] {
+	return rapid.Custom(func(t *rapid.T) (c kv.Clock) {
+		for _, a := range []kv.Actor{"", "a", "b", "\x00"} {
+			if n := rapid.Uint64Range(0, 4).Draw(t, "n"); n > 0 {
+				c = c.Add(kv.Dot{Actor: a, N: n})
+			}
+		}
+		return c
+	})
+}
+
+func join(c, d kv.Clock) kv.Clock { return slices.Clone(c).Join(d) }
+
+func TestClock_joinIsAUnion(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, d, e := clockGen().Draw(t, "c"), clockGen().Draw(t, "d"), clockGen().Draw(t, "e")
+		same := func(what string, x, y kv.Clock) {
+			if diff := cmp.Diff(x, y, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("%s:\n%s", what, diff)
+			}
+		}
+		same("commutative", join(c, d), join(d, c))
+		same("associative", join(join(c, d), e), join(c, join(d, e)))
+		same("idempotent", join(c, c), c)
+		for _, dot := range slices.Concat(c, d, e) {
+			if want := c.Has(dot) || d.Has(dot); join(c, d).Has(dot) != want {
+				t.Fatalf("%v in the union: %v, want %v", dot, !want, want)
+			}
+		}
+		if !join(c, d).Descends(c) || c.Descends(d) != cmp.Equal(join(c, d), c, cmpopts.EquateEmpty()) {
+			t.Fatal("descends is not the order of the union")
+		}
+	})
+}
+
+func TestContext_isTheClock(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := clockGen().Draw(t, "c")
+		x := kv.Context(kv.AppendContext(nil, c))
+		back, err := x.Clock(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c, back, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatal(diff)
+		}
+		d := clockGen().Draw(t, "d")
+		if same := cmp.Equal(c, d, cmpopts.EquateEmpty()); same != (x.ETag() == kv.Context(kv.AppendContext(nil, d)).ETag()) {
+			t.Fatalf("equal clocks: %v, but not so their tags", same)
+		}
+	})
+}
+
+func TestContext_refuses(t *testing.T) {
+	for what, x := range map[string]kv.Context{
+		"a later version":     "\x02\x01a\x05",
+		"no entry":            "\x01",
+		"a cut actor":         "\x01\x05a\x05",
+		"no number":           "\x01\x01a",
+		"the number zero":     "\x01\x01a\x00",
+		"a padded number":     "\x01\x01a\x85\x00",
+		"a number too large":  "\x01\x01a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02",
+		"actors out of order": "\x01\x01b\x05\x01a\x05",
+		"an actor twice":      "\x01\x01a\x05\x01a\x05",
+		"too many entries":    kv.Context("\x01\xff\xff\x03" + strings.Repeat("x", 1<<16-1) + "\x05"),
+	} {
+		if err := x.Check(); !errors.Is(err, kv.ErrContext) {
+			t.Errorf("%s: %v, want ErrContext", what, err)
+		}
+	}
+}
+
+func FuzzContext(f *testing.F) {
+	f.Add("\x01\x01a\x05\x01b\x80\x01")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, raw string) {
+		c, err := kv.Context(raw).Clock(nil)
+		if err != nil {
+			return
+		}
+		if again := string(kv.AppendContext(nil, c)); again != raw {
+			t.Errorf("%x decodes to %v, which encodes to %x", raw, c, again)
+		}
+	})
+}
+
+// riak_kv #679: a counter that starts again under an old name gives one dot to
+// two writes, and the later one is taken for seen.
+func TestActorOf_changesWithTheLineage(t *testing.T) {
+	at := vnode.Partition{Kind: kv.KindName, ID: 3, Size: 8, Node: "a", Epoch: 5, Incarnation: 1}
+	with := func(change func(*vnode.Partition)) kv.Actor {
+		p := at
+		change(&p)
+		return kv.ActorOf(p)
+	}
+	if with(func(p *vnode.Partition) { p.Incarnation++ }) != kv.ActorOf(at) {
+		t.Error("a restart makes another actor")
+	}
+	seen := map[kv.Actor]bool{kv.ActorOf(at): true}
+	for what, change := range map[string]func(*vnode.Partition){
+		"epoch":     func(p *vnode.Partition) { p.Epoch++ },
+		"node":      func(p *vnode.Partition) { p.Node = "b" },
+		"partition": func(p *vnode.Partition) { p.ID = ring.Partition(4) },
+	} {
+		if a := with(change); seen[a] {
+			t.Errorf("another %s is the same actor", what)
+		} else {
+			seen[a] = true
+		}
+	}
+}
