@@ -48,7 +48,7 @@ type Engine interface {
 	// generation are not touched. Dropping what is not there is no error.
 	Drop(id ID) error
 	// Close releases everything. It is idempotent. It waits for the calls that
-	// are running, not for snapshots and iterators: those that are still open
+	// are running, not for the sources of bulk loads, and not for snapshots and iterators: those that are still open
 	// end with ErrClosed, and items that they have handed out stay valid.
 	Close() error
 }
@@ -116,7 +116,8 @@ type BulkLoader interface {
 	// in strictly ascending order of their keys (ErrOrder), atomically: after an
 	// error the generation is still empty. It does not close it. All is
 	// durable when BulkLoad returns. ErrNotEmpty is returned if the generation
-	// holds items.
+	// holds items. No drop and no Close waits for the iterator: the load ends with
+	// ErrDropped or ErrClosed once it answers.
 	BulkLoad(it Iterator) error
 }
 

@@ -1,6 +1,9 @@
 package store
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors of reading and writing one generation.
 var (
@@ -27,7 +30,8 @@ var (
 	// ErrFenceLowered is returned by SetRecord for a record that would lower a
 	// fence: its Epoch, RingVersion or MaxSession is below the stored one.
 	ErrFenceLowered = errors.New("store: fence lowered")
-	// ErrCorrupt is returned for stored bytes that can't be decoded.
+	// ErrCorrupt is returned for stored bytes that can't be decoded or fail their
+	// checksum. Where it is about items it comes as a *CorruptError.
 	ErrCorrupt = errors.New("store: corrupt")
 )
 
@@ -35,7 +39,33 @@ var (
 var (
 	// ErrClosed is returned by every call after Close.
 	ErrClosed = errors.New("store: closed")
+	// ErrDiskFull is returned by calls that would store more when the disk has no
+	// room for it. Nothing of the call is stored, reads and drops go on, and so do
+	// writes as soon as there is room.
+	ErrDiskFull = errors.New("store: disk full")
 	// ErrBroken is returned by every call after the engine lost the ability to
 	// keep a durability promise (a failed fsync, for one). The process must stop.
 	ErrBroken = errors.New("store: broken")
 )
+
+// CorruptError says which items of a partition can't be read, so that they can
+// be fetched from another copy. It is an ErrCorrupt.
+type CorruptError struct {
+	ID       ID
+	From, To []byte // the range of keys that is in doubt, From <= key < To; a nil To is the end
+	Err      error  // what was found
+}
+
+// Error names the partition, the range and what was found.
+func (e *CorruptError) Error() string {
+	if e.To == nil {
+		return fmt.Sprintf("%v: items from %q on: %v", e.ID, e.From, e.Err)
+	}
+	return fmt.Sprintf("%v: items from %q to %q: %v", e.ID, e.From, e.To, e.Err)
+}
+
+// Unwrap returns what was found.
+func (e *CorruptError) Unwrap() error { return e.Err }
+
+// Is makes it an ErrCorrupt, whatever was found.
+func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }

@@ -1,8 +1,6 @@
 package pebble_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/dee2748c/baton/store"
@@ -26,20 +24,3 @@ func BenchmarkPartition_Snapshot(b *testing.B) { storetest.BenchmarkSnapshot(b, 
 func BenchmarkPartition_Sync(b *testing.B)     { storetest.BenchmarkSync(b, "pebble", onDisk) }
 func BenchmarkPartition_BulkLoad(b *testing.B) { storetest.BenchmarkBulkLoad(b, "pebble", onDisk) }
 func BenchmarkSnapshot_Scan(b *testing.B)      { storetest.BenchmarkScan(b, "pebble", onDisk) }
-
-// BenchmarkRaw_Sync is the limit of BenchmarkPartition_Sync with one writer: 1 KiB
-// is appended to a file, and the file is synced.
-func BenchmarkRaw_Sync(b *testing.B) {
-	f, err := os.Create(filepath.Join(b.TempDir(), "raw"))
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer f.Close()
-	block := make([]byte, 1024)
-	storetest.MeasureLatency(b, []func() error{func() error {
-		if _, err := f.Write(block); err != nil {
-			return err
-		}
-		return f.Sync()
-	}})
-}

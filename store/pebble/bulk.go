@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2/objstorage/objstorageprovider"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -20,9 +21,14 @@ var _ store.BulkLoader = (*generation)(nil)
 // loadSuffix ends the names of tables that are not the database's yet.
 const loadSuffix = ".load"
 
-// loader writes sorted items to tables beside the database.
+// loader writes sorted items to tables beside the database. No lock is held
+// while its source is asked, which may take for ever: Drop and Close don't wait
+// for a source, and Close takes the tables away from under a load.
 type loader struct {
-	g       *generation
+	g      *generation
+	number uint64 // no other load of this process has it
+
+	mu      sync.Mutex // after the generation's locks
 	paths   []string
 	table   *sstable.Writer // nil between two tables
 	size    int             // bytes of items in table
@@ -34,15 +40,8 @@ type loader struct {
 // BulkLoad implements store.BulkLoader: it writes the items to tables of their
 // own, which the database then takes over as they are, without the log and, if
 // nothing overlaps them, without ever being compacted. The summary goes with
-// the last table, so both are there or neither is. Drop and Close end a load
-// that is running.
+// the last table, so both are there or neither is.
 func (g *generation) BulkLoad(it store.Iterator) error {
-	if err := g.enter("bulk load"); err != nil {
-		return err
-	}
-	defer g.leave()
-	g.writer.Lock()
-	defer g.writer.Unlock()
 	if err := g.bulkLoad(it); err != nil {
 		return fmt.Errorf("bulk load: %w", err)
 	}
@@ -50,23 +49,68 @@ func (g *generation) BulkLoad(it store.Iterator) error {
 }
 
 func (g *generation) bulkLoad(it store.Iterator) (err error) {
-	if g.summary.Items != 0 {
-		return fmt.Errorf("%d items: %w", g.summary.Items, store.ErrNotEmpty)
+	l := &loader{g: g, number: g.engine.database.loads.Add(1)}
+	if err := l.begin(); err != nil {
+		return err
 	}
-	l := &loader{g: g}
-	defer func() { err = errors.Join(err, l.discard()) }()
-	for it.Next() {
-		if err := g.interrupted(); err != nil {
-			return err
+	defer func() {
+		if err != nil {
+			err = errors.Join(translate(err), g.engine.database.broken())
 		}
+		err = errors.Join(err, l.revoke())
+		g.engine.forget(l)
+	}()
+	for it.Next() {
 		if err := l.add(it.Item()); err != nil {
 			return err
 		}
 	}
-	if err := it.Err(); err != nil || l.summary.Items == 0 {
+	if err := it.Err(); err != nil {
 		return err
 	}
-	if err := l.finish(); err != nil {
+	return l.finish()
+}
+
+// begin refuses what can't succeed, and lets Close know of the load.
+func (l *loader) begin() error {
+	if err := l.g.enter("begin"); err != nil {
+		return err
+	}
+	defer l.g.leave()
+	if err := l.g.empty(); err != nil {
+		return err
+	}
+	l.g.engine.register(l)
+	return nil
+}
+
+// empty returns ErrNotEmpty if the generation holds items.
+func (g *generation) empty() error {
+	if n := g.Summary().Items; n != 0 {
+		return fmt.Errorf("%v: %d items: %w", g.id, n, store.ErrNotEmpty)
+	}
+	return nil
+}
+
+// finish lets the database take the tables over.
+func (l *loader) finish() error {
+	g := l.g
+	if err := g.enter("finish"); err != nil {
+		return err
+	}
+	defer g.leave()
+	g.writer.Lock()
+	defer g.writer.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := g.empty(); err != nil || l.summary.Items == 0 {
+		return err
+	}
+	// The summary sorts after all items.
+	if err := l.table.Set(g.summaryKey(), appendSummary(nil, l.summary)); err != nil {
+		return err
+	}
+	if err := l.closeTable(); err != nil {
 		return err
 	}
 	d := g.engine.database
@@ -76,7 +120,7 @@ func (g *generation) bulkLoad(it store.Iterator) (err error) {
 		return err
 	}
 	if err := d.Ingest(context.Background(), l.paths); err != nil {
-		return translate(err)
+		return err
 	}
 	if err := d.broken(); err != nil {
 		return err
@@ -87,19 +131,17 @@ func (g *generation) bulkLoad(it store.Iterator) (err error) {
 	return nil
 }
 
-// interrupted returns why a long call must end although it was admitted.
-func (g *generation) interrupted() error {
-	if err := g.engine.alive(); err != nil {
-		return err
-	}
-	if g.dropped.Load() {
-		return store.ErrDropped
-	}
-	return nil
-}
-
 // add writes one item, to another table if this one is large enough.
 func (l *loader) add(item store.Item) error {
+	if err := l.g.enter("add"); err != nil {
+		return err
+	}
+	defer l.g.leave()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.g.engine.database.space.admit(len(item.Key) + len(item.Value)); err != nil {
+		return err
+	}
 	if l.summary.Items > 0 && bytes.Compare(item.Key, l.key[prefixSize+1:]) <= 0 {
 		return fmt.Errorf("%q after %q: %w", item.Key, l.key[prefixSize+1:], store.ErrOrder)
 	}
@@ -125,8 +167,8 @@ func (l *loader) add(item store.Item) error {
 
 func (l *loader) openTable() error {
 	d := l.g.engine.database
-	path := d.options.FS.PathJoin(l.g.engine.dir, fmt.Sprintf("%d-%d%s", l.g.number, len(l.paths), loadSuffix))
-	f, err := d.options.FS.Create(path, vfs.WriteCategoryUnspecified)
+	path := d.options.FS.PathJoin(l.g.engine.dir, fmt.Sprintf("%d-%d-%d%s", l.g.number, l.number, len(l.paths), loadSuffix))
+	f, err := d.settings.FS.Create(path, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}
@@ -146,16 +188,10 @@ func (l *loader) closeTable() error {
 	return table.Close()
 }
 
-// finish ends the last table with the summary, which sorts after all items.
-func (l *loader) finish() error {
-	if err := l.table.Set(l.g.summaryKey(), appendSummary(nil, l.summary)); err != nil {
-		return err
-	}
-	return l.closeTable()
-}
-
-// discard removes what was not taken over.
-func (l *loader) discard() error {
+// revoke removes what was not taken over.
+func (l *loader) revoke() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	var errs []error
 	if l.table != nil {
 		errs = append(errs, l.closeTable())
@@ -163,6 +199,7 @@ func (l *loader) discard() error {
 	for _, path := range l.paths {
 		errs = append(errs, l.g.engine.database.options.FS.Remove(path))
 	}
+	l.paths = nil
 	return errors.Join(errs...)
 }
 

@@ -20,9 +20,12 @@ type database struct {
 	*db.DB
 	options  Options
 	settings *db.Options
+	space    *space
 
 	written atomic.Uint64 // batches applied without sync
 	synced  atomic.Uint64 // of them, how many are known to be durable
+
+	loads atomic.Uint64 // bulk loads begun
 
 	failure atomic.Pointer[error] // the first one that broke a promise
 
@@ -36,9 +39,9 @@ type database struct {
 const numberBlock = 1 << 10
 
 func openDatabase(dir string, o Options) (*database, error) {
-	d := &database{options: o}
+	d := &database{options: o, space: newSpace(dir, o)}
 	d.settings = &db.Options{
-		FS:                          o.FS,
+		FS:                          guard{o.FS, d},
 		Logger:                      logger{d},
 		EventListener:               listener(o.Logger),
 		FormatMajorVersion:          db.FormatTableFormatV6,
@@ -56,10 +59,10 @@ func openDatabase(dir string, o Options) (*database, error) {
 	var err error
 	d.DB, err = db.Open(dir, d.settings)
 	if err != nil {
-		return nil, errors.Join(err, d.broken())
+		return nil, errors.Join(translate(err), d.broken())
 	}
 	if err := d.begin(); err != nil {
-		return nil, errors.Join(err, d.DB.Close())
+		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
 }
@@ -70,7 +73,9 @@ func (d *database) begin() error {
 	format, err := d.read(d.DB, []byte{tagFormat})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		err = d.set([]byte{tagFormat}, []byte{formatVersion})
+		// The first log of a database is of the oldest format, which can't tell
+		// damage from a torn end; the flush begins another.
+		err = errors.Join(d.set([]byte{tagFormat}, []byte{formatVersion}), translate(d.Flush()))
 	case err == nil && (len(format) != 1 || format[0] != formatVersion):
 		err = corrupt("format", format)
 	}
@@ -176,6 +181,26 @@ func (d *database) raise(n uint64) {
 	}
 }
 
+// closeFlush is how long Close waits for the memtables to become tables.
+const closeFlush = 10 * time.Second
+
+// Close flushes first, if that can be done, so that nothing depends on the log:
+// in the last blocks of a log, damage can't be told from a write that the power
+// cut short, and Pebble drops what follows it without a word.
+func (d *database) Close() error {
+	err := d.broken()
+	if err == nil && d.space.admit(0) == nil {
+		var flushed <-chan struct{}
+		if flushed, err = d.AsyncFlush(); err == nil {
+			select {
+			case <-flushed:
+			case <-time.After(closeFlush):
+			}
+		}
+	}
+	return errors.Join(translate(err), d.DB.Close(), d.broken())
+}
+
 // fail notes that the database can't be trusted any more.
 func (d *database) fail(cause error) {
 	err := fmt.Errorf("%w: %w", store.ErrBroken, cause)
@@ -202,6 +227,8 @@ func translate(err error) error {
 		return store.ErrNotFound
 	case db.IsCorruptionError(err):
 		return fmt.Errorf("%w: %w", store.ErrCorrupt, err)
+	case noSpace(err) && !errors.Is(err, store.ErrDiskFull):
+		return fmt.Errorf("%w: %w", store.ErrDiskFull, err)
 	default:
 		return err
 	}

@@ -31,9 +31,11 @@
 // bytes that a crash leaves behind can't turn up in a later generation. A
 // generation that no pointer names is removed when the database is opened.
 //
-// A failed write or fsync of the log or of the manifest leaves unknown what is
-// on disk, and asking again would not tell. The engine then refuses everything
-// with store.ErrBroken and calls Options.Fatal, which must end the process.
+// A failed write of the log or of the manifest, and a failed fsync of any file,
+// leave unknown what is on disk, and asking again would not tell. The engine
+// then refuses everything with store.ErrBroken and calls Options.Fatal, which
+// must end the process. Before a full disk can get that far, writes are refused
+// with store.ErrDiskFull: Options.Reserve.
 //
 // Close waits for running calls. Iterators and snapshots that are open then are
 // closed under their users, who see store.ErrClosed; an iterator copies each
@@ -44,5 +46,7 @@
 //   - I1 A batch carries the summary that it leads to, so both are on disk or neither is.
 //   - I2 An ID's place changes by one batch that is synced, with the range delete of what it leaves.
 //   - I3 No method touches the database after Close has begun to close it.
-//   - I4 After a failed fsync no call succeeds.
+//   - I4 After a failed fsync of any file no call succeeds.
+//   - I5 What is read is what was written, or a store.CorruptError that names the keys.
+//   - I6 No lock is held while the source of a bulk load is asked.
 package pebble

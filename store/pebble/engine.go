@@ -82,10 +82,10 @@ func (e *Engine) load(key, value []byte) (*slot, error) {
 		return nil, err
 	}
 	s := &slot{id: id, session: p.session, promoted: p.promoted}
-	if s.active, err = e.loadGeneration(p.active); err != nil {
+	if s.active, err = e.loadGeneration(id, p.active); err != nil {
 		return nil, err
 	}
-	s.staged, err = e.loadGeneration(p.staged)
+	s.staged, err = e.loadGeneration(id, p.staged)
 	return s, err
 }
 
@@ -252,7 +252,7 @@ func (e *Engine) Close() error {
 				errs = append(errs, r.revoke())
 			}
 		}
-		errs = append(errs, e.database.Close(), e.database.broken())
+		errs = append(errs, e.database.Close())
 		if err := errors.Join(errs...); err != nil {
 			e.closeErr = fmt.Errorf("close store in %s: %w", e.dir, err)
 		}

@@ -17,6 +17,7 @@ import (
 // generation is one generation and the handle to it.
 type generation struct {
 	engine *Engine
+	id     store.ID
 	number uint64
 
 	mu      sync.RWMutex // read-held by every call, held to drop and to close
@@ -35,20 +36,20 @@ type generation struct {
 var _ store.Partition = (*generation)(nil)
 
 // newGeneration returns an empty generation, which no pointer names yet.
-func (e *Engine) newGeneration() (*generation, error) {
+func (e *Engine) newGeneration(id store.ID) (*generation, error) {
 	number, err := e.database.number()
 	if err != nil {
 		return nil, err
 	}
-	return &generation{engine: e, number: number, sorted: true}, nil
+	return &generation{engine: e, id: id, number: number, sorted: true}, nil
 }
 
-// loadGeneration returns the stored generation of that number, nil for 0.
-func (e *Engine) loadGeneration(number uint64) (*generation, error) {
+// loadGeneration returns id's stored generation of that number, nil for 0.
+func (e *Engine) loadGeneration(id store.ID, number uint64) (*generation, error) {
 	if number == 0 {
 		return nil, nil
 	}
-	g := &generation{engine: e, number: number}
+	g := &generation{engine: e, id: id, number: number}
 	var err error
 	g.summary, err = g.readSummary(e.database)
 	return g, err
@@ -93,9 +94,17 @@ func (g *generation) enter(op string) error {
 	}
 	if err != nil {
 		g.mu.RUnlock()
-		return fmt.Errorf("%s: %w", op, err)
+		return fmt.Errorf("%s %v: %w", op, g.id, err)
 	}
 	return nil
+}
+
+// damaged translates err, and names the items if it is that they are corrupt.
+func (g *generation) damaged(err error, from, to []byte) error {
+	if err = translate(err); errors.Is(err, store.ErrCorrupt) {
+		return &store.CorruptError{ID: g.id, From: bytes.Clone(from), To: bytes.Clone(to), Err: err}
+	}
+	return err
 }
 
 func (g *generation) leave() { g.mu.RUnlock() }
@@ -123,11 +132,12 @@ func (g *generation) Get(key []byte) (store.Item, error) {
 		return store.Item{}, store.ErrNotFound
 	}
 	if err != nil {
-		return store.Item{}, fmt.Errorf("get: %w", translate(err))
+		return store.Item{}, fmt.Errorf("get: %w", g.damaged(err, key, store.After(key)))
 	}
 	version, value, err := splitValue(value)
 	if err != nil {
-		return store.Item{}, errors.Join(fmt.Errorf("get: %w", err), closer.Close())
+		err = fmt.Errorf("get: %w", g.damaged(err, key, store.After(key)))
+		return store.Item{}, errors.Join(err, closer.Close())
 	}
 	own := append(append(make([]byte, 0, len(key)+len(value)), key...), value...)
 	item := store.Item{Key: own[:len(key):len(key)], Value: own[len(key):], Version: version}
@@ -144,18 +154,22 @@ func (g *generation) Write(b *store.Batch) error {
 	g.writer.Lock()
 	defer g.writer.Unlock()
 	if err := g.write(b.Ops(), b.Size()); err != nil {
-		return fmt.Errorf("write: %w", err)
+		return fmt.Errorf("write %v: %w", g.id, err)
 	}
 	return nil
 }
 
 func (g *generation) write(ops []store.Op, size int) error {
+	const perItem = prefixSize + 1 + versionSize + 8 // and what Pebble adds
+	room := size + (len(ops)+1)*perItem + summarySize
+	if err := g.engine.database.space.admit(room); err != nil {
+		return err
+	}
 	if err := g.findLast(); err != nil {
 		return err
 	}
 	d, summary, last := g.engine.database, g.summary, g.last
-	const perItem = prefixSize + 1 + versionSize + 8 // and what Pebble adds
-	batch := d.NewBatchWithSize(size + (len(ops)+1)*perItem + summarySize)
+	batch := d.NewBatchWithSize(room)
 	for _, i := range g.net(ops) {
 		op := &ops[i]
 		if err := g.replace(batch, op, &summary, &last); err != nil {
@@ -211,11 +225,11 @@ func (g *generation) subtract(key []byte, summary *store.Summary) (bool, error) 
 		return false, nil
 	}
 	if err != nil {
-		return false, translate(err)
+		return false, g.damaged(err, key, store.After(key))
 	}
 	version, value, err := splitValue(stored)
 	if err != nil {
-		return false, errors.Join(err, closer.Close())
+		return false, errors.Join(g.damaged(err, key, store.After(key)), closer.Close())
 	}
 	summary.Remove(store.HashItem(key, version, value), len(key)+len(value))
 	return true, closer.Close()
@@ -251,13 +265,13 @@ func (g *generation) findLast() error {
 	lower := g.appendItemKey(nil, nil)
 	it, err := g.engine.database.NewIter(&db.IterOptions{LowerBound: lower, UpperBound: g.summaryKey()})
 	if err != nil {
-		return translate(err)
+		return g.damaged(err, nil, nil)
 	}
 	if it.Last() {
 		g.last = append(g.last[:0], it.Key()[len(lower):]...)
 	}
 	if err := it.Close(); err != nil {
-		return translate(err)
+		return g.damaged(err, nil, nil)
 	}
 	g.sorted = true
 	return nil
@@ -284,7 +298,7 @@ func (g *generation) Sync() error {
 	}
 	defer g.leave()
 	if err := g.engine.database.sync(); err != nil {
-		return fmt.Errorf("sync: %w", err)
+		return fmt.Errorf("sync %v: %w", g.id, err)
 	}
 	return nil
 }

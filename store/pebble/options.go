@@ -23,6 +23,11 @@ type Options struct {
 	// LoadSize is the size in bytes after which a bulk load starts another
 	// table. Default 64 MiB.
 	LoadSize int
+	// Reserve is how many bytes of the disk are kept free: writes that would use
+	// them are refused with store.ErrDiskFull, until there is room again. It must
+	// hold what can't be refused, twice the memtables. Default 2 x MemTables x
+	// MemTableSize, which is 512 MiB.
+	Reserve int
 	// FS is where the files are. Default the operating system's.
 	FS vfs.FS
 	// Logger gets what the database reports. Default none.
@@ -45,6 +50,7 @@ func (o Options) withDefaults() Options {
 	fill(&o.CacheSize, 256<<20)
 	fill(&o.Compactions, 2)
 	fill(&o.LoadSize, 64<<20)
+	fill(&o.Reserve, 2*o.MemTables*o.MemTableSize)
 	if o.FS == nil {
 		o.FS = vfs.Default
 	}
@@ -68,6 +74,7 @@ func (o Options) Validate() error {
 		{"CacheSize", o.CacheSize, 64 << 10, 1 << 40},
 		{"Compactions", o.Compactions, 1, 64},
 		{"LoadSize", o.LoadSize, 4 << 10, 1 << 30},
+		{"Reserve", o.Reserve, 64 << 10, 1 << 50},
 	} {
 		if check.value != 0 && (check.value < check.min || check.value > check.max) {
 			return fmt.Errorf("options: %s is %d, not between %d and %d", check.name, check.value, check.min, check.max)

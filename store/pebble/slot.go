@@ -63,7 +63,10 @@ func (e *Engine) Open(id store.ID) (store.Partition, error) {
 	var active *generation
 	err := e.with("open", id, func(s *slot) error {
 		if s.active == nil {
-			g, err := e.newGeneration()
+			if err := e.database.space.admit(0); err != nil {
+				return err
+			}
+			g, err := e.newGeneration(id)
 			if err != nil {
 				return err
 			}
@@ -106,7 +109,10 @@ func (e *Engine) Stage(id store.ID, session uint64) (store.Partition, error) {
 		if session <= s.promoted || session < s.session {
 			return s.stale(session)
 		}
-		g, err := e.newGeneration()
+		if err := e.database.space.admit(0); err != nil {
+			return err
+		}
+		g, err := e.newGeneration(id)
 		if err != nil {
 			return err
 		}

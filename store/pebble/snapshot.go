@@ -32,7 +32,7 @@ func (g *generation) Snapshot() store.Snapshot {
 	cut := g.engine.database.NewSnapshot()
 	summary, err := g.readSummary(cut)
 	if err != nil {
-		s.err = fmt.Errorf("snapshot: %w", err)
+		s.err = fmt.Errorf("snapshot: %w", g.damaged(err, nil, nil))
 		if err := cut.Close(); err != nil {
 			s.err = fmt.Errorf("%w, and then: %w", s.err, err)
 		}
@@ -79,13 +79,13 @@ func (s *snapshot) Scan(from, to []byte) store.Iterator {
 	if to != nil {
 		options.UpperBound = s.g.appendItemKey(nil, to)
 	}
-	it := &iterator{engine: s.g.engine}
+	it := &iterator{engine: s.g.engine, g: s.g, from: from, to: to}
 	if string(options.LowerBound) >= string(options.UpperBound) {
 		return it
 	}
 	open, err := s.open.NewIter(options)
 	if err != nil {
-		return &iterator{err: fmt.Errorf("scan: %w", translate(err))}
+		return &iterator{err: fmt.Errorf("scan: %w", s.g.damaged(err, from, to))}
 	}
 	it.open = open
 	s.g.engine.register(it)
@@ -95,7 +95,9 @@ func (s *snapshot) Scan(from, to []byte) store.Iterator {
 // iterator walks over one generation. Its lock keeps Close of the engine from
 // closing it in the middle of a step; its buffer keeps the current item.
 type iterator struct {
-	engine *Engine
+	engine   *Engine
+	g        *generation
+	from, to []byte // of the scan
 
 	mu      sync.Mutex
 	open    *db.Iterator // nil at the end
@@ -135,6 +137,7 @@ func (it *iterator) step() bool {
 		return false
 	}
 	stored, err := it.open.ValueAndErr()
+	key := it.open.Key()[prefixSize+1:]
 	if err == nil {
 		it.version, stored, err = splitValue(stored)
 	}
@@ -142,7 +145,6 @@ func (it *iterator) step() bool {
 		it.end(err)
 		return false
 	}
-	key := it.open.Key()[prefixSize+1:]
 	it.keySize = len(key)
 	it.buffer = append(append(it.buffer[:0], key...), stored...)
 	return true
@@ -155,7 +157,11 @@ func (it *iterator) end(err error) {
 	}
 	it.open = nil
 	if err != nil {
-		it.err = fmt.Errorf("scan: %w", translate(err))
+		from := it.from
+		if it.buffer != nil {
+			from = store.After(it.buffer[:it.keySize])
+		}
+		it.err = fmt.Errorf("scan: %w", it.g.damaged(err, from, it.to))
 	}
 }
 

@@ -18,6 +18,7 @@ func testClose(t *testing.T, open Factory) {
 	t.Run("I8 every call is ErrClosed", func(t *testing.T) { testClosed(t, open) })
 	t.Run("I8 open snapshots and iterators end", func(t *testing.T) { testCloseUnderReaders(t, open) })
 	t.Run("I8 a thousand calls race one Close", func(t *testing.T) { testCloseRace(t, open) })
+	t.Run("I8 a storm of work ends", func(t *testing.T) { testCloseStorm(t, open) })
 	t.Run("no goroutine is left", func(t *testing.T) {
 		before := goleak.IgnoreCurrent()
 		e := open(t)
