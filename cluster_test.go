@@ -401,3 +401,20 @@ func TestRecover(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestStart_recordLost: a founder that lost its part of the record, and kept the
+// rest, neither creates its cluster a second time nor votes again.
+func TestStart_recordLost(t *testing.T) {
+	m := startMembers(t, "a", "b", "c")
+	if err := m.all["a"].Stop(m.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(m.dir, "a", "record")); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []baton.Options{m.options("a", true), m.options("a", false)} {
+		if n, err := baton.Start(m.ctx, o); !errors.Is(err, baton.ErrRecordLost) {
+			t.Errorf("got %v, %v", n, err)
+		}
+	}
+}

@@ -66,7 +66,7 @@ func (s *starting) found(ctx context.Context) error {
 	n := s.node
 	if n.id.ClusterID.IsZero() {
 		rand.Read(n.id.ClusterID[:])
-		n.id.Founder = true
+		n.id.Founder, n.id.Gathers = true, n.opts.BootstrapExpect > 1
 		if err := n.keepIdentity(); err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func (s *starting) foundOrJoin(ctx context.Context) error {
 		rand.Read(op.ClusterID[:])
 		_, err := n.ask(ctx, op)
 		if err == nil {
-			n.id.Founder = true
+			n.id.Gathers = n.opts.BootstrapExpect > 1
 			return s.admitted(ctx, false)
 		}
 		if !errors.Is(err, topology.ErrClusterExists) {
@@ -216,6 +216,7 @@ func (s *starting) admitted(ctx context.Context, again bool) error {
 		return fmt.Errorf("%w: %w", ErrRemoved, topology.ErrNotMember)
 	}
 	n.member(state.ClusterID())
+	n.id.Founder = false // there is a cluster: whatever is lost later, it is not created again
 	if err := n.keepIdentity(); err != nil {
 		return err
 	}

@@ -22,6 +22,9 @@ const (
 var (
 	// ErrIdentity says that a data directory belongs to another node.
 	ErrIdentity = errors.New("data directory belongs to another node")
+	// ErrRecordLost says that a member's part of the record is gone from its data
+	// directory: it has forgotten what it promised the other voters.
+	ErrRecordLost = errors.New("the node's part of the record is gone")
 	// ErrDirInUse says that another process uses a data directory.
 	ErrDirInUse = errors.New("data directory in use")
 )
@@ -34,8 +37,11 @@ type identity struct {
 	Nonce uint64
 	// ClusterID is zero until the node knows which cluster it is a member of.
 	ClusterID topology.ClusterID
-	// Founder: the node creates the cluster of that id.
+	// Founder: the node creates the cluster of that id, and has not done so yet.
 	Founder bool `json:",omitempty"`
+	// Gathers: the node commits the first members of an unattended cluster, and
+	// has not done so yet.
+	Gathers bool `json:",omitempty"`
 }
 
 // loadIdentity reads the identity of a data directory; ok is false when there

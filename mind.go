@@ -126,4 +126,11 @@ func (n *Node) commitExpected() {
 		},
 		func(s topology.State) bool { return count(s, topology.Valid) >= n.opts.BootstrapExpect },
 	)
+	if n.ctx.Err() != nil {
+		return
+	}
+	n.id.Gathers = false
+	if err := n.keepIdentity(); err != nil {
+		n.opts.Logger.Warn("identity not saved", "err", err)
+	}
 }

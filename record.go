@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
@@ -109,6 +111,9 @@ func (n *Node) openRecord(ctx context.Context, seeds []string) error {
 		}
 		if n.opts.DataDir != "" {
 			o.Dir = filepath.Join(n.opts.DataDir, recordDir)
+			if err := n.remembers(o.Dir); err != nil {
+				return err
+			}
 		}
 		s, err := raft.Open(o)
 		if err != nil {
@@ -118,6 +123,18 @@ func (n *Node) openRecord(ctx context.Context, seeds []string) error {
 	}
 	n.proposer = cluster.NewProposer(n.record, n.life)
 	n.up.Store(&reached{record: n.record, proposer: n.proposer})
+	return nil
+}
+
+// remembers refuses to go on as a member whose log and vote are lost: as a voter
+// it could help to decide a second time what was decided.
+func (n *Node) remembers(dir string) error {
+	if n.id.ClusterID.IsZero() || n.id.Founder {
+		return nil
+	}
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w: put it back, or start with an empty data directory and join as a new node", dir, ErrRecordLost)
+	}
 	return nil
 }
 

@@ -223,7 +223,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	if s.joined && n.opts.CommitJoin {
 		n.task(n.commitOwn)
 	}
-	if n.id.Founder && n.opts.BootstrapExpect > 1 {
+	if n.id.Gathers && n.opts.BootstrapExpect > 1 {
 		n.task(n.commitExpected)
 	}
 	n.setPhase(admin.PhaseMember)

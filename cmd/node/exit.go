@@ -43,7 +43,7 @@ func (e *usageError) Error() string { return e.text }
 var negative = []error{demo.ErrInexact, errNotReady}
 
 // refused errors of a start say that this is not the process to run.
-var refused = []error{baton.ErrDirInUse, baton.ErrIdentity, baton.ErrRemoved, baton.ErrFenced}
+var refused = []error{baton.ErrDirInUse, baton.ErrIdentity, baton.ErrRecordLost, baton.ErrRemoved, baton.ErrFenced}
 
 // exitCode is the one place where an error becomes an exit code. What is not
 // known here may have happened or not: unavailable or unknown.
