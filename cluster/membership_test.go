@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -23,6 +24,7 @@ func TestPlan_claimLaws(t *testing.T) {
 				r.try(0, drawChange(t, i))
 			}
 			before := r.s
+			checkAvoid(t, r.s)
 			result, err := cluster.Plan(r.s)
 			if err != nil {
 				t.Fatal(err)
@@ -55,6 +57,33 @@ func drawChange(t *rapid.T, round int) topology.Op {
 		return topology.StageForceReplace{Old: node("old"), New: node("new")}
 	default:
 		return topology.StageShare{Node: node("shares"), Weight: &weight, Location: &location}
+	}
+}
+
+// checkAvoid plans around members that do not answer: they get nothing, and what repeats for it is
+// stated, nodes and locations each by itself (the simulator's fleet found locations unstated).
+func checkAvoid(t *rapid.T, s topology.State) {
+	var avoid []ring.NodeID
+	for _, m := range s.Members() {
+		if rapid.IntRange(0, 3).Draw(t, "avoided") == 0 {
+			avoid = append(avoid, m.Node)
+		}
+	}
+	if _, only := s.Substituted(); only || len(avoid) == len(s.Members()) {
+		return
+	}
+	result, err := cluster.Plan(s, avoid...)
+	if err != nil {
+		return // everybody who may claim is avoided
+	}
+	location := func(n ring.NodeID) string { m, _ := s.Member(n); return m.NextShare().Location }
+	for constraint, group := range map[ring.Constraint]func(ring.NodeID) string{ring.ConstraintNodes: nil, ring.ConstraintLocations: location} {
+		stated := slices.ContainsFunc(result.Infeasible, func(i ring.Infeasible) bool {
+			return i.Constraint == constraint || i.Constraint == ring.ConstraintNodes
+		})
+		if n := len(result.Ring.Repeats(s.TargetN(), group)); n > 0 && !stated {
+			t.Fatalf("without %v %d windows repeat by %v, and the plan said only %v", avoid, n, constraint, result.Infeasible)
+		}
 	}
 }
 

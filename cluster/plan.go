@@ -111,24 +111,33 @@ func hold(start *ring.Ring, members []ring.Member, held []bool, weight, kept int
 
 // stay takes back what the claim gave to held members: where it is an exchange, the held member keeps
 // what it had, and who would have got that gets the other; else another member gets it. Of the ways the
-// one with the fewest repetitions is taken, then the one that loads its member least; when there are
-// more repetitions than before, the result says so.
+// one with the fewest repetitions of nodes, then of locations, is taken, then the one that loads its
+// member least; when there are more repetitions than before, the result says so.
 func stay(s topology.State, start *ring.Ring, held func(topology.Member) bool, result *ring.ClaimResult) {
-	repeats := func(r *ring.Ring) int { return len(r.Repeats(s.TargetN(), nil)) }
+	location := func(n ring.NodeID) string { m, _ := s.Member(n); return m.NextShare().Location }
+	located := slices.ContainsFunc(s.Members(), func(m topology.Member) bool { return location(m.Node) != "" })
+	repeats := func(r *ring.Ring) (nodes, locations int) {
+		if located {
+			locations = len(r.Repeats(min(locationN, s.TargetN()), location))
+		}
+		return len(r.Repeats(s.TargetN(), nil)), locations
+	}
 	before := result.Ring
 	for _, gain := range start.Diff(before) {
 		if m, _ := s.Member(gain.To); !held(m) {
 			continue
 		}
 		var best *ring.Ring
-		load := 0
+		var cost [3]int // repetitions of nodes, of locations, load
 		try := func(to ring.NodeID, change map[ring.Partition]ring.NodeID) {
 			if m, _ := s.Member(to); held(m) || !m.Claims() {
 				return
 			}
 			r := result.Ring.With(change)
-			if best == nil || repeats(r) < repeats(best) || repeats(r) == repeats(best) && r.Count(to) < load {
-				best, load = r, r.Count(to)
+			nodes, locations := repeats(r)
+			c := [3]int{nodes, locations, r.Count(to)}
+			if best == nil || slices.Compare(c[:], cost[:]) < 0 {
+				best, cost = r, c
 			}
 		}
 		for _, loss := range start.Diff(result.Ring) {
@@ -145,13 +154,24 @@ func stay(s topology.State, start *ring.Ring, held func(topology.Member) bool, r
 			result.Ring = best
 		}
 	}
-	if n := repeats(result.Ring); n > repeats(before) {
-		result.Infeasible = append(result.Infeasible, ring.Infeasible{
-			Constraint: ring.ConstraintNodes, Have: s.RingSize() - n, Need: s.RingSize(),
-			Text: fmt.Sprintf("%d of %d windows repeat a node, for nothing moves to members that are down or do not answer", n, s.RingSize()),
-		})
+	wasNodes, wasLocations := repeats(before)
+	nodes, locations := repeats(result.Ring)
+	for _, x := range []struct {
+		constraint ring.Constraint
+		was, now   int
+		what       string
+	}{{ring.ConstraintNodes, wasNodes, nodes, "node"}, {ring.ConstraintLocations, wasLocations, locations, "location"}} {
+		if x.now > x.was {
+			result.Infeasible = append(result.Infeasible, ring.Infeasible{
+				Constraint: x.constraint, Have: s.RingSize() - x.now, Need: s.RingSize(),
+				Text: fmt.Sprintf("%d of %d windows repeat a %s, for nothing moves to members that are down or do not answer", x.now, s.RingSize(), x.what),
+			})
+		}
 	}
 }
+
+// locationN is how many consecutive partitions a claim keeps in distinct locations, if it has as many.
+const locationN = 3
 
 // PlanOp returns the operation that stages a plan computed from the record. It must be proposed in
 // the record's term.
