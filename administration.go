@@ -138,21 +138,22 @@ func (a *administration) Restore(ctx context.Context, record topology.State) err
 }
 
 func (a *administration) Progress(ctx context.Context) []admin.NodeProgress {
-	return each(ctx, a, "/progress",
+	return each(ctx, a, "/progress", a.progress,
 		func(m progressReply, node ring.NodeID, err error) admin.NodeProgress {
 			return admin.NodeProgress{Node: node, Version: m.Version, Sessions: m.Sessions, Err: err}
 		})
 }
 
 func (a *administration) Sizes(ctx context.Context) []admin.NodeSizes {
-	return each(ctx, a, "/sizes",
+	return each(ctx, a, "/sizes", a.sizes,
 		func(m sizesReply, node ring.NodeID, err error) admin.NodeSizes {
 			return admin.NodeSizes{Node: node, Parts: m.Parts, Rate: m.Rate, Err: err}
 		})
 }
 
-// each asks every member at once and returns the answers in node order.
-func each[M, A any](ctx context.Context, a *administration, path string, answer func(M, ring.NodeID, error) A) []A {
+// each asks every member at once, this node by own, and returns the answers in
+// node order.
+func each[M, A any](ctx context.Context, a *administration, path string, own func() (M, error), answer func(M, ring.NodeID, error) A) []A {
 	ctx, cancel := context.WithTimeout(ctx, askWithin)
 	defer cancel()
 	var members []topology.Member
@@ -166,7 +167,15 @@ func each[M, A any](ctx context.Context, a *administration, path string, answer 
 	for i, m := range members {
 		all.Go(func() {
 			var reply M
-			err := a.ask(ctx, m, path, &reply)
+			var err error
+			switch {
+			case m.Node == a.n.self:
+				reply, err = own()
+			case a.n.port == nil:
+				err = fmt.Errorf("node %s: its transport carries no questions", m.Node)
+			default:
+				err = a.n.get(ctx, m.Addr, path, &reply)
+			}
 			out[i] = answer(reply, m.Node, err)
 		})
 	}

@@ -93,7 +93,7 @@ func (n *Node) Rebalance(ctx context.Context) error {
 
 // StageLeave marks this node to leave with the next committed plan.
 func (n *Node) StageLeave(ctx context.Context) error {
-	return n.propose(ctx, "stage leave", topology.StageLeave{Node: ring.NodeID(n.opts.Name)})
+	return n.propose(ctx, "stage leave", topology.StageLeave{Node: n.self})
 }
 
 // Leave commits that this node leaves, and returns when it has given away

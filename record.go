@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/dee2748c/baton/api/admin"
@@ -43,7 +42,7 @@ type raftRecord struct{ *raft.Store }
 func (r raftRecord) describe() admin.Agreement {
 	s := r.Status()
 	a := admin.Agreement{
-		Store: StoreRaft, Leader: raftNode(s.Leader), LeaderAddr: s.LeaderAddr, Term: s.Term, Applied: s.Applied,
+		Store: StoreRaft, Leader: raft.NodeOf(s.Leader), LeaderAddr: s.LeaderAddr, Term: s.Term, Applied: s.Applied,
 		Voters: raftNodes(s.Voters), NonVoters: raftNodes(s.Nonvoters),
 	}
 	switch {
@@ -55,18 +54,10 @@ func (r raftRecord) describe() admin.Agreement {
 	return a
 }
 
-// raftNode is the node of a server, whose name ends in the node's nonce.
-func raftNode(server string) ring.NodeID {
-	if i := strings.LastIndexByte(server, '/'); i >= 0 {
-		server = server[:i]
-	}
-	return ring.NodeID(server)
-}
-
 func raftNodes(servers []raft.Member) []ring.NodeID {
 	var out []ring.NodeID
 	for _, m := range servers {
-		out = append(out, raftNode(m.Server))
+		out = append(out, raft.NodeOf(m.Server))
 	}
 	return out
 }

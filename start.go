@@ -274,7 +274,7 @@ func (s *starting) undo(ctx context.Context) {
 			_ = e.Close()
 		}
 	}
-	if s.joined && n.opts.DataDir == "" {
+	if s.joined && n.record != nil && n.opts.DataDir == "" {
 		// Nothing remembers this attempt: it would stay a member that joins for ever.
 		_, _ = n.proposer.Propose(ctx, 0, topology.Unstage{Node: n.self})
 	}

@@ -12,7 +12,6 @@ import (
 
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cluster/port"
-	"github.com/dee2748c/baton/cluster/topology"
 )
 
 // Nodes ask each other over HTTP on the cluster port for what only they know:
@@ -89,33 +88,6 @@ func (a *administration) sizes() (sizesReply, error) {
 		out.Parts = append(out.Parts, admin.PartSize{Kind: s.ID.Kind, Partition: s.ID.Partition, Items: s.Items, Bytes: s.Bytes})
 	}
 	return out, nil
-}
-
-// ask asks a member; this node answers itself.
-func (a *administration) ask(ctx context.Context, m topology.Member, path string, reply any) error {
-	if m.Node != a.n.self && a.n.port != nil {
-		return a.n.get(ctx, m.Addr, path, reply)
-	}
-	var own any
-	var err error
-	switch {
-	case m.Node != a.n.self:
-		err = fmt.Errorf("node %s: its transport carries no questions", m.Node)
-	case path == "/progress":
-		own, err = a.progress()
-	default:
-		own, err = a.sizes()
-	}
-	if err != nil {
-		return err
-	}
-	switch r := reply.(type) {
-	case *progressReply:
-		*r = own.(progressReply)
-	case *sizesReply:
-		*r = own.(sizesReply)
-	}
-	return nil
 }
 
 // get asks the node at an address.

@@ -215,3 +215,14 @@ func TestDesired_ends(t *testing.T) {
 		}
 	})
 }
+
+func TestNodeOf(t *testing.T) {
+	for _, node := range []ring.NodeID{"n1", "rack/n1"} {
+		if got := NodeOf(ServerID(node, 0xa1)); got != node {
+			t.Errorf("%q, want %q", got, node)
+		}
+	}
+	if got := NodeOf(""); got != "" {
+		t.Errorf("of no server: %q", got)
+	}
+}

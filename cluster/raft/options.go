@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/dee2748c/baton/cluster/ring"
@@ -91,5 +92,10 @@ func (o *Options) complete() error {
 
 // ServerID returns the name of a node's server in raft's configuration.
 func ServerID(node ring.NodeID, nonce uint64) string { return fmt.Sprintf("%s/%x", node, nonce) }
+
+// NodeOf returns the node of a server that ServerID named, and the empty name for "".
+func NodeOf(server string) ring.NodeID {
+	return ring.NodeID(server[:max(strings.LastIndexByte(server, '/'), 0)])
+}
 
 func serverOf(m topology.Member) string { return ServerID(m.Node, m.Nonce) }
