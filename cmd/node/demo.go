@@ -20,7 +20,7 @@ func newDemo() *cobra.Command {
 		Short: "Run a MapReduce job on real text while a node joins, and check every count",
 		Long: `Starts a cluster in this process, each node with its own actor system, store and
 gRPC server on a loopback port; loads every text file of the input; starts the
-job; lets further nodes join when a quarter of the inputs is done; counts the
+job; lets further nodes join when a twelfth of the inputs is done; counts the
 same files again in a single goroutine; and compares every word. A word is a
 maximal run of [A-Za-z0-9_].
 

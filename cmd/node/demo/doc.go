@@ -2,7 +2,7 @@
 // several nodes, while a further node joins and partitions move under it.
 //
 //	find the text files -> start nodes -> load (one object per piece of a file)
-//	   -> job begins -> a quarter of the inputs done -> a node joins
+//	   -> job begins -> a twelfth of the inputs done -> a node joins
 //	   -> partitions move, with data and with running workers
 //	   -> job ends -> recount in one goroutine -> compare every word -> summary
 //

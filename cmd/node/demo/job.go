@@ -16,7 +16,7 @@ import (
 
 // joinAfter is the share of the inputs, as one over it, that is done when the
 // further nodes join.
-const joinAfter = 4
+const joinAfter = 12
 
 // job runs the job, lets the further nodes join on its way, and waits until
 // every partition is where it shall be.
@@ -165,7 +165,7 @@ func (j *running) follow(ctx context.Context) error {
 }
 
 // progress shows how far the job is and commits the joins of the further nodes
-// when a quarter of its inputs is done.
+// when a twelfth of its inputs is done.
 func (j *running) progress(ctx context.Context, done int) error {
 	if err := j.show(Mapping{Done: min(done, j.inputs), Of: j.inputs}); err != nil {
 		return err
