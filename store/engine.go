@@ -39,6 +39,12 @@ type Engine interface {
 	Staging
 	Records
 
+	// Identity returns the id of this store, drawn at random when it was made, and
+	// whether it is new: true in the process that made it, and so always for an
+	// engine that keeps nothing. Whoever must notice that a node's data is gone,
+	// whatever crashed meanwhile, keeps the id elsewhere and compares. It answers
+	// after Close too.
+	Identity() (id [16]byte, fresh bool)
 	// Open returns the active generation of id, created empty if there is none.
 	Open(id ID) (Partition, error)
 	// Partitions returns the IDs that have an active generation, in order.

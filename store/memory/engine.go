@@ -1,6 +1,7 @@
 package memory
 
 import (
+	"crypto/rand"
 	"fmt"
 	"slices"
 	"sync"
@@ -11,6 +12,7 @@ import (
 
 // Engine is a volatile store.Engine. It is safe for concurrent use.
 type Engine struct {
+	id     [16]byte
 	closed atomic.Bool // set once, under mu
 	mu     sync.RWMutex
 	slots  map[store.ID]*slot
@@ -29,8 +31,13 @@ type slot struct {
 
 // New returns an empty engine.
 func New() *Engine {
-	return &Engine{slots: make(map[store.ID]*slot)}
+	e := &Engine{slots: make(map[store.ID]*slot)}
+	rand.Read(e.id[:])
+	return e
 }
+
+// Identity implements store.Engine.
+func (e *Engine) Identity() (id [16]byte, fresh bool) { return e.id, true }
 
 // update runs change on the slot of id under the lock, and wraps its error.
 func (e *Engine) update(op string, id store.ID, change func(*slot) error) error {

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"crypto/rand"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -26,6 +27,9 @@ type database struct {
 	synced  atomic.Uint64 // of them, how many are known to be durable
 
 	loads atomic.Uint64 // bulk loads begun
+
+	identity [16]byte
+	fresh    bool // this process made the store
 
 	failure atomic.Pointer[error] // the first one that broke a promise
 
@@ -67,17 +71,17 @@ func openDatabase(dir string, o Options) (*database, error) {
 	return d, nil
 }
 
-// begin checks the format of the database, or sets it, and finds the next
-// generation number.
+// begin checks the format of the database, or sets it, and finds who it is and
+// the next generation number.
 func (d *database) begin() error {
 	format, err := d.read(d.DB, []byte{tagFormat})
 	switch {
 	case errors.Is(err, store.ErrNotFound):
-		// The first log of a database is of the oldest format, which can't tell
-		// damage from a torn end; the flush begins another.
-		err = errors.Join(d.set([]byte{tagFormat}, []byte{formatVersion}), translate(d.Flush()))
+		err = d.make()
 	case err == nil && (len(format) != 1 || format[0] != formatVersion):
 		err = corrupt("format", format)
+	case err == nil:
+		err = d.identify()
 	}
 	if err != nil {
 		return err
@@ -95,6 +99,34 @@ func (d *database) begin() error {
 	}
 	d.numbers.limit = d.numbers.next
 	return nil
+}
+
+// make begins a new store: its format and its identity are there together.
+func (d *database) make() error {
+	d.fresh = true
+	rand.Read(d.identity[:])
+	b := d.NewBatch()
+	err := errors.Join(b.Set([]byte{tagFormat}, []byte{formatVersion}, nil), b.Set([]byte{tagIdentity}, d.identity[:], nil))
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	// The first log of a database is of the oldest format, which can't tell
+	// damage from a torn end; the flush begins another.
+	return errors.Join(d.commit(b, db.Sync), translate(d.Flush()))
+}
+
+// identify reads the identity. A store that was made before there were any gets one.
+func (d *database) identify() error {
+	b, err := d.read(d.DB, []byte{tagIdentity})
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		rand.Read(d.identity[:])
+		return d.set([]byte{tagIdentity}, d.identity[:])
+	case err == nil && len(b) != len(d.identity):
+		return corrupt("identity", b)
+	}
+	copy(d.identity[:], b)
+	return err
 }
 
 // number returns a generation number that was never used.

@@ -20,6 +20,7 @@
 //
 //	key                      value
 //	'f'                      format(1) = 1
+//	'i'                      16 bytes: the identity of the store, drawn when it was made
 //	'n'                      8 bytes: generation numbers from here on were never used
 //	'p' ID                   version(1) = 1, uvarints: active, staged, session, promoted
 //	'r' ID                   a record, as store.Record.AppendBinary writes it

@@ -47,6 +47,11 @@ func Open(dir string, o Options) (*Engine, error) {
 	return e, nil
 }
 
+// Identity implements store.Engine. It is durable before Open returns.
+func (e *Engine) Identity() (id [16]byte, fresh bool) {
+	return e.database.identity, e.database.fresh
+}
+
 // restore reads all pointers and removes what none of them names.
 func (e *Engine) restore() error {
 	named := make(map[uint64]bool)

@@ -14,6 +14,7 @@ import (
 const (
 	tagFormat     = 'f'
 	tagGeneration = 'g'
+	tagIdentity   = 'i'
 	tagNumbers    = 'n'
 	tagPointer    = 'p'
 	tagRecord     = 'r'

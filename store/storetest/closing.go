@@ -72,7 +72,11 @@ func testClosed(t *testing.T, open Factory) {
 		noError(t, name+" before Close", call())
 	}
 	before := p.Summary()
+	id, _ := e.Identity()
 	closeAll(t, e, e)
+	if after, _ := e.Identity(); after != id {
+		t.Errorf("identity % x after Close, % x before", after, id)
+	}
 	for range 2 {
 		for name, call := range calls(e, p, snap) {
 			wantError(t, name+" after Close", call(), store.ErrClosed)

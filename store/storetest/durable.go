@@ -36,9 +36,16 @@ func RunDurable(t *testing.T, newDisk func(tb testing.TB) Disk) {
 			t.Run(end.name+"/"+test.name, func(t *testing.T) {
 				d := newDisk(t)
 				e := d.Open(t)
+				made, fresh := e.Identity()
+				if made == ([16]byte{}) || !fresh {
+					t.Errorf("identity % x of a new store, fresh %v", made, fresh)
+				}
 				test.before(t, e)
 				end.stop(t, d, e)
 				e = d.Open(t)
+				if id, fresh := e.Identity(); id != made || fresh {
+					t.Errorf("identity % x, fresh %v, after % x", id, fresh, made)
+				}
 				test.after(t, e)
 				closeAll(t, e)
 			})
