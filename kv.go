@@ -99,7 +99,7 @@ func (c KV) Objects(ctx context.Context, bucket string) iter.Seq2[kv.Object, err
 }
 
 func (c KV) page(ctx context.Context, p ring.Partition, r kv.List) (kv.Page, error) {
-	body, err := kv.EncodeRequest(r)
+	body, err := kv.EncodeRequest(r, p)
 	if err != nil {
 		return kv.Page{}, err
 	}
@@ -111,11 +111,12 @@ func (c KV) page(ctx context.Context, p ring.Partition, r kv.List) (kv.Page, err
 }
 
 func (c KV) ask(ctx context.Context, r kv.Request, bucketType, bucket, key string) ([]byte, error) {
-	body, err := kv.EncodeRequest(r)
+	head := kv.Route(bucketType, bucket, key, c.node.View().RingSize())
+	body, err := kv.EncodeRequest(r, head)
 	if err != nil {
 		return nil, err
 	}
-	return c.node.host.Request(ctx, kv.KindName, kv.Route(bucketType, bucket, key, c.node.View().RingSize()), body)
+	return c.node.host.Request(ctx, kv.KindName, head, body)
 }
 
 func named(op, bucket, key string, err error) error {

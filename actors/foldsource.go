@@ -140,7 +140,7 @@ func (s *foldSource) report(done *messages.FoldDone) {
 }
 
 func (s *foldSource) send() (items uint64, err error) {
-	fold, err := s.folder.Fold(s.snapshot, s.request.Query)
+	fold, err := s.folder.Fold(s.p, s.snapshot, s.request.Query)
 	if err != nil {
 		return 0, err
 	}

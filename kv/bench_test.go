@@ -51,7 +51,7 @@ func BenchmarkGet(b *testing.B) {
 
 // ask is server.do without the costs of a test's helper.
 func ask(b *testing.B, s *server, r kv.Request) []byte {
-	body, err := kv.EncodeRequest(r)
+	body, err := kv.EncodeRequest(r, testHead)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -2,8 +2,11 @@ package kv
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
+
+	"github.com/dee2748c/baton/cluster/ring"
 )
 
 // DefaultType is the bucket type of a bucket that names none. It is the same
@@ -12,23 +15,35 @@ const DefaultType = "default"
 
 // A store key is
 //
-//	space  esc(type) 00 01  esc(bucket) 00 01  key
+//	space  head  esc(type) 00 01  esc(bucket) 00 01  key
 //
-// where esc writes the byte 00 as 00 FF. The terminator sorts before every
-// escaped or plain byte that could stand in its place, so store keys compare as
-// the triples (type, bucket, key) do, and the key needs neither escape nor end.
+// where head is the partition that the name hashes to, in two bytes, and esc
+// writes the byte 00 as 00 FF. A vnode keeps the keys of several heads, its own
+// and those of the partitions before it, and what belongs to one of them is one
+// range. The terminator sorts before every escaped or plain byte that could
+// stand in its place, so store keys compare as (head, type, bucket, key) do, and
+// the key needs neither escape nor end.
+//
+// Other records of a head are in other spaces, which are ranges of their own.
 const (
-	spaceObject = 0x10 // leaves room for other records beside objects
+	spaceObject    = 0x10 // the object: its State
+	spaceIndex     = 0x20 // entries of secondary indexes
+	spaceTombstone = 0x30 // objects of which nothing is left but tombstones
+	spaceTree      = 0x40 // the hash tree
+
+	headBytes = 2
+	nameAt    = 1 + headBytes // where the type begins
 
 	escape     = 0x00
 	escapedNul = 0xFF
 	terminator = 0x01
 )
 
-// AppendKey appends the store key of (bucketType, bucket, key) to dst. Store
-// keys compare bytewise as the triples do.
-func AppendKey(dst []byte, bucketType, bucket, key string) []byte {
-	dst = AppendPrefix(dst, bucketType, bucket)
+// AppendKey appends the store key of (bucketType, bucket, key), whose head
+// partition is head, to dst. Store keys compare bytewise as (head, bucketType,
+// bucket, key) do.
+func AppendKey(dst []byte, head ring.Partition, bucketType, bucket, key string) []byte {
+	dst = AppendPrefix(dst, head, bucketType, bucket)
 	return append(dst, key...)
 }
 
@@ -36,22 +51,26 @@ func AppendKey(dst []byte, bucketType, bucket, key string) []byte {
 func keyLen(bucketType, bucket, key string) int {
 	bucketType = normalType(bucketType)
 	zeros := strings.Count(bucketType, "\x00") + strings.Count(bucket, "\x00")
-	return 1 + len(bucketType) + 2 + len(bucket) + 2 + zeros + len(key)
+	return nameAt + len(bucketType) + 2 + len(bucket) + 2 + zeros + len(key)
 }
 
-// AppendPrefix appends what all store keys of one bucket begin with, and no key
-// of another bucket does.
-func AppendPrefix(dst []byte, bucketType, bucket string) []byte {
-	dst = append(dst, spaceObject)
+// AppendPrefix appends what all store keys of one bucket and head begin with,
+// and no other key does.
+func AppendPrefix(dst []byte, head ring.Partition, bucketType, bucket string) []byte {
+	dst = appendHead(dst, spaceObject, head)
 	dst = appendEscaped(dst, normalType(bucketType))
 	return appendEscaped(dst, bucket)
 }
 
+func appendHead(dst []byte, space byte, head ring.Partition) []byte {
+	return binary.BigEndian.AppendUint16(append(dst, space), uint16(head))
+}
+
 // BucketRange returns the half-open range [from, to) of store keys that holds
-// exactly the keys of the bucket that sort after the key `after`; an empty
-// after means the whole bucket.
-func BucketRange(bucketType, bucket, after string) (from, to []byte) {
-	prefix := AppendPrefix(nil, bucketType, bucket)
+// exactly the keys of the bucket and head that sort after the key `after`; an
+// empty after means all of them.
+func BucketRange(head ring.Partition, bucketType, bucket, after string) (from, to []byte) {
+	prefix := AppendPrefix(nil, head, bucketType, bucket)
 	to = bytes.Clone(prefix)
 	to[len(to)-1]++ // the terminator's last byte: past every key of the bucket
 	if after == "" {
@@ -61,20 +80,44 @@ func BucketRange(bucketType, bucket, after string) (from, to []byte) {
 	return append(from, 0), to
 }
 
+// HeadRange returns the half-open range [from, to) of the store keys of all
+// objects of a head.
+func HeadRange(head ring.Partition) (from, to []byte) { return spaceRange(spaceObject, head) }
+
+func spaceRange(space byte, head ring.Partition) (from, to []byte) {
+	from = appendHead(nil, space, head)
+	if head == ring.MaxSize-1 {
+		return from, []byte{space + 1}
+	}
+	return from, appendHead(nil, space, head+1)
+}
+
+// HeadOf returns the head of a store key of any space, which has at least three
+// bytes.
+func HeadOf(storeKey []byte) ring.Partition {
+	return ring.Partition(binary.BigEndian.Uint16(storeKey[1:nameAt]))
+}
+
+// appendInSpace appends the key that the record of a store key has in another
+// space.
+func appendInSpace(dst []byte, space byte, storeKey []byte) []byte {
+	return append(append(dst, space), storeKey[1:]...)
+}
+
 // DecodeKey splits a store key. The three strings alias storeKey wherever no
 // byte had to be unescaped. It fails with [ErrCorrupt].
-func DecodeKey(storeKey []byte) (bucketType, bucket, key string, err error) {
-	if len(storeKey) == 0 || storeKey[0] != spaceObject {
-		return "", "", "", fmt.Errorf("store key %x: %w", storeKey, ErrCorrupt)
+func DecodeKey(storeKey []byte) (head ring.Partition, bucketType, bucket, key string, err error) {
+	if len(storeKey) < nameAt || storeKey[0] != spaceObject {
+		return 0, "", "", "", fmt.Errorf("store key %x: %w", storeKey, ErrCorrupt)
 	}
-	bucketType, rest, ok := cutEscaped(storeKey[1:])
+	bucketType, rest, ok := cutEscaped(storeKey[nameAt:])
 	if ok {
 		bucket, rest, ok = cutEscaped(rest)
 	}
 	if !ok || bucketType == DefaultType {
-		return "", "", "", fmt.Errorf("store key %x: %w", storeKey, ErrCorrupt)
+		return 0, "", "", "", fmt.Errorf("store key %x: %w", storeKey, ErrCorrupt)
 	}
-	return bucketType, bucket, view(rest), nil
+	return HeadOf(storeKey), bucketType, bucket, view(rest), nil
 }
 
 // normalType gives the default type its one form.

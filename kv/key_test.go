@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/kv"
 )
 
@@ -31,7 +32,7 @@ func (n name) compare(m name) int {
 	return cmp.Or(cmp.Compare(n.Type, m.Type), cmp.Compare(n.Bucket, m.Bucket), cmp.Compare(n.Key, m.Key))
 }
 
-func (n name) encode() []byte { return kv.AppendKey(nil, n.Type, n.Bucket, n.Key) }
+func (n name) encode() []byte { return kv.AppendKey(nil, testHead, n.Type, n.Bucket, n.Key) }
 
 // I1: store keys compare as the names do, and decode to them.
 func TestAppendKey_keepsOrder(t *testing.T) {
@@ -42,8 +43,25 @@ func TestAppendKey_keepsOrder(t *testing.T) {
 		}
 		var back name
 		var err error
-		if back.Type, back.Bucket, back.Key, err = kv.DecodeKey(a.encode()); err != nil || back != a {
+		if _, back.Type, back.Bucket, back.Key, err = kv.DecodeKey(a.encode()); err != nil || back != a {
 			t.Fatalf("DecodeKey(AppendKey(%q)) = %q, %v", a, back, err)
+		}
+	})
+}
+
+// A head's keys are one range, which holds no other head's and no other space's.
+func TestHeadRange_holdsExactlyTheHead(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		head := ring.Partition(rapid.SampledFrom([]int{0, 1, 255, 256, 65534, 65535}).Draw(t, "head"))
+		other := ring.Partition(rapid.SampledFrom([]int{0, 1, 255, 256, 65534, 65535}).Draw(t, "other"))
+		n := draw(t, "n")
+		from, to := kv.HeadRange(head)
+		k := kv.AppendKey(nil, other, n.Type, n.Bucket, n.Key)
+		if in := bytes.Compare(from, k) <= 0 && bytes.Compare(k, to) < 0; in != (head == other) {
+			t.Fatalf("key %x of head %d in the range of head %d: %v", k, other, head, in)
+		}
+		if got := kv.HeadOf(k); got != other {
+			t.Fatalf("head of %x is %d, want %d", k, got, other)
 		}
 	})
 }
@@ -59,7 +77,7 @@ func TestBucketRange_holdsExactlyTheBucket(t *testing.T) {
 			n.Type = nameGen().Draw(t, "other type")
 		}
 		after := nameGen().Draw(t, "after")
-		from, to := kv.BucketRange(bucket.Type, bucket.Bucket, after)
+		from, to := kv.BucketRange(testHead, bucket.Type, bucket.Bucket, after)
 		k := n.encode()
 		in := bytes.Compare(from, k) <= 0 && bytes.Compare(k, to) < 0
 		want := n.Type == bucket.Type && n.Bucket == bucket.Bucket && (after == "" || n.Key > after)
@@ -70,7 +88,7 @@ func TestBucketRange_holdsExactlyTheBucket(t *testing.T) {
 }
 
 func TestAppendKey_defaultTypeIsTheEmptyType(t *testing.T) {
-	a, b := kv.AppendKey(nil, kv.DefaultType, "b", "k"), kv.AppendKey(nil, "", "b", "k")
+	a, b := kv.AppendKey(nil, testHead, kv.DefaultType, "b", "k"), kv.AppendKey(nil, testHead, "", "b", "k")
 	if !bytes.Equal(a, b) {
 		t.Errorf("default type encodes to %x, the empty type to %x", a, b)
 	}
@@ -79,32 +97,34 @@ func TestAppendKey_defaultTypeIsTheEmptyType(t *testing.T) {
 func TestDecodeKey_refusesWhatIsNoKey(t *testing.T) {
 	for _, raw := range [][]byte{
 		nil,
-		{0x11, 0, 1, 0, 1},
+		{0x11, 0, 3, 0, 1, 0, 1},
 		{0x10},
-		{0x10, 'a'},
 		{0x10, 0},
-		{0x10, 0, 1},
-		{0x10, 0, 1, 'b'},
-		{0x10, 0, 1, 'b', 0},
-		{0x10, 0, 2, 0, 1},
-		{0x10, 0, 0xff, 0, 2, 0, 1},
-		append(append([]byte{0x10}, kv.DefaultType...), 0, 1, 'b', 0, 1),
+		{0x10, 0, 3},
+		{0x10, 0, 3, 'a'},
+		{0x10, 0, 3, 0},
+		{0x10, 0, 3, 0, 1},
+		{0x10, 0, 3, 0, 1, 'b'},
+		{0x10, 0, 3, 0, 1, 'b', 0},
+		{0x10, 0, 3, 0, 2, 0, 1},
+		{0x10, 0, 3, 0, 0xff, 0, 2, 0, 1},
+		append(append([]byte{0x10, 0, 3}, kv.DefaultType...), 0, 1, 'b', 0, 1),
 	} {
-		if _, _, _, err := kv.DecodeKey(raw); !errors.Is(err, kv.ErrCorrupt) {
+		if _, _, _, _, err := kv.DecodeKey(raw); !errors.Is(err, kv.ErrCorrupt) {
 			t.Errorf("DecodeKey(%x): %v, want ErrCorrupt", raw, err)
 		}
 	}
 }
 
 func FuzzDecodeKey(f *testing.F) {
-	f.Add(kv.AppendKey(nil, "t", "b", "k"))
-	f.Add(kv.AppendKey(nil, "", "a\x00b", "\x00"))
+	f.Add(kv.AppendKey(nil, testHead, "t", "b", "k"))
+	f.Add(kv.AppendKey(nil, testHead, "", "a\x00b", "\x00"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		bt, b, k, err := kv.DecodeKey(raw)
+		head, bt, b, k, err := kv.DecodeKey(raw)
 		if err != nil {
 			return
 		}
-		if again := kv.AppendKey(nil, bt, b, k); !bytes.Equal(again, raw) {
+		if again := kv.AppendKey(nil, head, bt, b, k); !bytes.Equal(again, raw) {
 			t.Errorf("%x decodes to %q %q %q, which encodes to %x", raw, bt, b, k, again)
 		}
 	})

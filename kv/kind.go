@@ -37,21 +37,9 @@ type partition struct {
 	last command // its room, for the next one
 }
 
-var _ vnode.Coverer = (*partition)(nil)
-
 // HandleCommand serves one request. Refusals are replies, so that the sender
 // gets the error by its code.
 func (p *partition) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposition {
-	return p.serve(cx, cmd, nil)
-}
-
-// HandleCoverage serves a [List] for the objects whose head partition is in
-// keyspaces.
-func (p *partition) HandleCoverage(cx *vnode.Context, cmd vnode.Command, keyspaces []ring.Partition) vnode.Disposition {
-	return p.serve(cx, cmd, keyspaces)
-}
-
-func (p *partition) serve(cx *vnode.Context, cmd vnode.Command, keyspaces []ring.Partition) vnode.Disposition {
 	raw, err := cutRequest(cmd.Body)
 	if err != nil {
 		return vnode.Reply{Body: failure(err)}
@@ -65,7 +53,7 @@ func (p *partition) serve(cx *vnode.Context, cmd vnode.Command, keyspaces []ring
 	case opDelete:
 		reply, err = p.remove(cx, raw)
 	case opList:
-		reply, err = p.list(cx, raw, keyspaces)
+		reply, err = list(cx, raw)
 	}
 	if err != nil {
 		return vnode.Reply{Body: failure(err)}
@@ -77,7 +65,9 @@ func (p *partition) serve(cx *vnode.Context, cmd vnode.Command, keyspaces []ring
 type command struct {
 	rawRequest
 	bucket, name string
-	state        State // as it is stored; the empty one stands for no object
+	head         ring.Partition
+	old          State // as it is stored; the empty one stands for no object
+	state        State // what becomes of it
 	seen         Clock // the context
 	exists       bool  // there is a value
 }
@@ -85,10 +75,8 @@ type command struct {
 // begin makes a command of the room of the last one, and lets go of the buffers
 // that the last one worked on.
 func (w *command) begin(raw rawRequest) *command {
-	clear(w.state.Clock)
-	clear(w.state.Siblings)
 	clear(w.seen)
-	*w = command{rawRequest: raw, state: State{Clock: w.state.Clock[:0], Siblings: w.state.Siblings[:0]}, seen: w.seen[:0]}
+	*w = command{rawRequest: raw, old: w.old.emptied(), state: w.state.emptied(), seen: w.seen[:0]}
 	return w
 }
 
@@ -116,18 +104,20 @@ func (p *partition) put(cx *vnode.Context, raw rawRequest) ([]byte, error) {
 
 // load checks the names and the context of a write and reads what there is.
 func (p *partition) load(cx *vnode.Context, w *command) error {
-	t, bucket, key, err := decodeName(w.key)
+	head, t, bucket, key, err := decodeName(w.key)
 	if err != nil {
 		return err
 	}
 	if err := checkName(t, bucket, key); err != nil {
 		return err
 	}
-	w.bucket, w.name = bucket, key
+	w.head, w.bucket, w.name = head, bucket, key
 	if stored := cx.Get(w.key); stored != nil {
-		if err := w.state.Decode(stored); err != nil {
+		if err := w.old.Decode(stored); err != nil {
 			return fmt.Errorf("%q/%q as it is stored: %w", bucket, key, err)
 		}
+		w.state.Clock = append(w.state.Clock, w.old.Clock...)
+		w.state.Siblings = append(w.state.Siblings, w.old.Siblings...)
 	}
 	if w.seen, err = w.context.Clock(w.seen); err != nil {
 		return err
@@ -179,6 +169,7 @@ func (p *partition) write(cx *vnode.Context, w *command) ([]byte, error) {
 		// hint is open. There is one copy; what it deletes while it moves goes
 		// behind the items in the same sequence. So the time is now.
 		cx.Delete(bytes.Clone(key))
+		p.changed(cx, w.head, key, &w.old, &State{})
 		return nil, nil
 	}
 	// One copy of our own: the body may be a piece of a frame many times its
@@ -187,6 +178,7 @@ func (p *partition) write(cx *vnode.Context, w *command) ([]byte, error) {
 	own := append(make([]byte, 0, n+w.state.size()), key...)
 	own = w.state.Append(own)
 	cx.Put(own[:n:n], own[n:])
+	p.changed(cx, w.head, key, &w.old, &w.state)
 	reply := make([]byte, 0, 2+contextLen(w.state.Clock))
 	reply = append(reply, codeOK, byte(live)) // at most MaxSiblings, which is one byte
 	if len(w.state.Siblings) > 1 {
@@ -196,7 +188,7 @@ func (p *partition) write(cx *vnode.Context, w *command) ([]byte, error) {
 }
 
 func get(cx *vnode.Context, raw rawRequest) ([]byte, error) {
-	if _, _, _, err := decodeName(raw.key); err != nil {
+	if _, _, _, _, err := decodeName(raw.key); err != nil {
 		return nil, err
 	}
 	stored := cx.Get(raw.key)
@@ -225,17 +217,17 @@ func (p *partition) remove(cx *vnode.Context, raw rawRequest) ([]byte, error) {
 	return []byte{codeOK, 1, byte(w.state.Live())}, nil
 }
 
-func (p *partition) list(cx *vnode.Context, raw rawRequest, keyspaces []ring.Partition) ([]byte, error) {
-	t, b, err := decodePrefix(raw.prefix)
+func list(cx *vnode.Context, raw rawRequest) ([]byte, error) {
+	head, t, b, err := decodePrefix(raw.prefix)
 	if err != nil {
 		return nil, err
 	}
-	from, to := BucketRange(t, b, view(raw.after))
+	from, to := BucketRange(head, t, b, view(raw.after))
 	reply := []byte{codeOK, 0}
 	items, more := 0, false
 	var entry []byte
 	for key, stored := range cx.Scan(from, to) {
-		if keyspaces != nil && !p.within(key, keyspaces) {
+		if storedDeleted(stored) {
 			continue
 		}
 		if more = items == raw.limit || items > 0 && len(reply) >= raw.bytes; more {
@@ -253,10 +245,4 @@ func (p *partition) list(cx *vnode.Context, raw rawRequest, keyspaces []ring.Par
 		reply[1] = 1
 	}
 	return reply, nil
-}
-
-// within reports whether the head partition of a store key is in keyspaces.
-func (p *partition) within(storeKey []byte, keyspaces []ring.Partition) bool {
-	t, b, k, err := DecodeKey(storeKey)
-	return err == nil && slices.Contains(keyspaces, Route(t, b, k, p.size))
 }

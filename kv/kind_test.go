@@ -2,7 +2,6 @@ package kv_test
 
 import (
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -17,6 +16,9 @@ import (
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/vnode"
 )
+
+// testHead is the partition that tests serve, and the head of their keys.
+const testHead ring.Partition = 3
 
 // fatal is what the tests and the laws have in common.
 type fatal interface {
@@ -34,7 +36,7 @@ type server struct {
 }
 
 func serve(t fatal) *server {
-	at := vnode.Partition{Kind: kv.KindName, ID: 3, Size: 8, Node: "a"}
+	at := vnode.Partition{Kind: kv.KindName, ID: testHead, Size: 8, Node: "a"}
 	v, err := kv.Kind().Open(at)
 	if err != nil {
 		t.Fatal(err)
@@ -44,15 +46,10 @@ func serve(t fatal) *server {
 
 // send does what the runtime does with a command: the writes go into the store
 // when the handler replied.
-func (s *server) send(body []byte, keyspaces []ring.Partition) []byte {
+func (s *server) send(body []byte) []byte {
 	s.t.Helper()
 	cx := vnode.NewContext(s.at, s.store, &s.seq, nil)
-	var d vnode.Disposition
-	if keyspaces == nil {
-		d = s.vnode.HandleCommand(cx, vnode.Command{Body: body})
-	} else {
-		d = s.vnode.(vnode.Coverer).HandleCoverage(cx, vnode.Command{Body: body}, keyspaces)
-	}
+	d := s.vnode.HandleCommand(cx, vnode.Command{Body: body})
 	reply, ok := d.(vnode.Reply)
 	if !ok || cx.Err() != nil {
 		s.t.Fatal("disposition", d, cx.Err())
@@ -65,11 +62,11 @@ func (s *server) send(body []byte, keyspaces []ring.Partition) []byte {
 
 func (s *server) do(r kv.Request) []byte {
 	s.t.Helper()
-	body, err := kv.EncodeRequest(r)
+	body, err := kv.EncodeRequest(r, testHead)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return s.send(body, nil)
+	return s.send(body)
 }
 
 func (s *server) put(o kv.Object) kv.Written {
@@ -140,13 +137,13 @@ func TestKind_refusals(t *testing.T) {
 		{kv.Delete{Bucket: "b"}, kv.ErrEmptyName},
 		{kv.List{}, kv.ErrEmptyName},
 	} {
-		if _, err := kv.EncodeRequest(r.request); !errors.Is(err, r.want) {
+		if _, err := kv.EncodeRequest(r.request, testHead); !errors.Is(err, r.want) {
 			t.Errorf("EncodeRequest(%T): %v, want %v", r.request, err, r.want)
 		}
 	}
 
 	// What a client of other make could send.
-	key := kv.AppendKey(nil, "", "b", "k")
+	key := kv.AppendKey(nil, testHead, "", "b", "k")
 	put := func(key, content []byte) []byte {
 		return kv.AppendItem([]byte{1, 0, 0, 0}, key, content)
 	}
@@ -157,9 +154,9 @@ func TestKind_refusals(t *testing.T) {
 		want error
 	}{
 		{"empty", nil, kv.ErrBadRequest},
-		{"unknown operation", []byte{9}, kv.ErrBadRequest},
+		{"unknown operation", []byte{99}, kv.ErrBadRequest},
 		{"put under no key", put([]byte("nonsense"), value), kv.ErrBadRequest},
-		{"put under an empty key", put(kv.AppendKey(nil, "", "b", ""), value), kv.ErrEmptyName},
+		{"put under an empty key", put(kv.AppendKey(nil, testHead, "", "b", ""), value), kv.ErrEmptyName},
 		{"put of a long key", put(append(key, long...), value), kv.ErrTooLarge},
 		{"put of garbage", put(key, []byte{15, 9}), kv.ErrCorrupt},
 		{"put of a later format", put(key, []byte{9, 0}), kv.ErrFormat},
@@ -169,13 +166,13 @@ func TestKind_refusals(t *testing.T) {
 		{"put at the end of time", append([]byte{1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, put(key, value)[4:]...), kv.ErrBadRequest},
 		{"cut put", []byte{1, 0, 200}, kv.ErrBadRequest},
 		{"get of nothing", []byte{2}, kv.ErrBadRequest},
-		{"delete of nothing", []byte{3, 0, 0, 0x10}, kv.ErrBadRequest},
+		{"delete of nothing", []byte{3, 0, 0, 0x10, 0, 3}, kv.ErrBadRequest},
 		{"cut delete", []byte{3, 7}, kv.ErrBadRequest},
 		{"list of a key", append([]byte{4, 0, 10, 10, byte(len(key))}, key...), kv.ErrBadRequest},
 		{"list with unknown flags", append([]byte{4, 2, 10, 10, byte(len(key) - 1)}, key...), kv.ErrBadRequest},
 		{"cut list", []byte{4, 0, 10}, kv.ErrBadRequest},
 	} {
-		reply := s.send(r.body, nil)
+		reply := s.send(r.body)
 		if _, err := (kv.Put{}).DecodeReply(reply); !errors.Is(err, r.want) {
 			t.Errorf("%s: %v, want %v", r.name, err, r.want)
 		}
@@ -249,31 +246,6 @@ func TestList_pagesAddUp(t *testing.T) {
 	})
 }
 
-// A covering vnode answers for the head partitions it was asked for.
-func TestHandleCoverage_filtersByHeadPartition(t *testing.T) {
-	s := serve(t)
-	byHead := map[ring.Partition]int{}
-	for i := range 64 {
-		key := fmt.Sprint("key", i)
-		s.put(kv.Object{Bucket: "b", Key: key})
-		byHead[kv.Route("", "b", key, s.at.Size)]++
-	}
-	list := kv.List{Bucket: "b", KeysOnly: true}
-	body, err := kv.EncodeRequest(list)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for p := range ring.Partition(8) {
-		page, err := list.DecodeReply(s.send(body, []ring.Partition{p}))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(page.Objects) != byHead[p] {
-			t.Errorf("partition %d: %d objects, want %d", p, len(page.Objects), byHead[p])
-		}
-	}
-}
-
 func FuzzHandleCommand(f *testing.F) {
 	for _, r := range []kv.Request{
 		kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: []byte("v")}},
@@ -286,19 +258,19 @@ func FuzzHandleCommand(f *testing.F) {
 		kv.Delete{Type: "t", Bucket: "b", Key: "k", Context: "\x01\x01a\x05"},
 		kv.List{Bucket: "b", After: "a", Limit: 3, KeysOnly: true},
 	} {
-		body, err := kv.EncodeRequest(r)
+		body, err := kv.EncodeRequest(r, testHead)
 		if err != nil {
 			f.Fatal(err)
 		}
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		serve(t).send(body, nil)
+		serve(t).send(body)
 		r, err := kv.DecodeRequest(body)
 		if err != nil {
 			return
 		}
-		if again, err := kv.EncodeRequest(r); err == nil && string(again) != string(body) {
+		if again, err := kv.EncodeRequest(r, testHead); err == nil && string(again) != string(body) {
 			t.Errorf("%x decodes to %+v, which encodes to %x", body, r, again)
 		}
 	})

@@ -179,7 +179,7 @@ func newestFirst(a, b Sibling) int {
 func DecodeObject(storeKey, stored []byte) (Object, error) {
 	var o Object
 	var err error
-	if o.Type, o.Bucket, o.Key, err = DecodeKey(storeKey); err != nil {
+	if _, o.Type, o.Bucket, o.Key, err = DecodeKey(storeKey); err != nil {
 		return Object{}, err
 	}
 	if err = DecodeStored(&o, stored); err != nil {

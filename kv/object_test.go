@@ -43,7 +43,7 @@ func objectGen() *rapid.Generator[kv.Object] {
 }
 
 func item(o kv.Object) []byte {
-	return kv.AppendItem(nil, kv.AppendKey(nil, o.Type, o.Bucket, o.Key), kv.AppendStored(nil, o))
+	return kv.AppendItem(nil, kv.AppendKey(nil, testHead, o.Type, o.Bucket, o.Key), kv.AppendStored(nil, o))
 }
 
 // I3: an object survives its encoding.
@@ -152,7 +152,7 @@ func ExampleDecodeItem() {
 		Bucket: "books", Key: "moby", Value: []byte("Call me Ishmael."),
 		Meta: []kv.Attribute{{Name: "author", Value: "Melville"}},
 	}
-	travelling := kv.AppendItem(nil, kv.AppendKey(nil, o.Type, o.Bucket, o.Key), kv.AppendStored(nil, o))
+	travelling := kv.AppendItem(nil, kv.AppendKey(nil, testHead, o.Type, o.Bucket, o.Key), kv.AppendStored(nil, o))
 
 	back, err := kv.DecodeItem(travelling)
 	author, _ := back.Attribute("author")

@@ -164,7 +164,7 @@ func (r List) DecodeReply(body []byte) (Page, error) {
 
 func (r List) decodeEntry(item []byte) (o Object, err error) {
 	if r.KeysOnly {
-		o.Type, o.Bucket, o.Key, err = DecodeKey(item)
+		_, o.Type, o.Bucket, o.Key, err = DecodeKey(item)
 		return o, err
 	}
 	return DecodeItem(item)

@@ -6,13 +6,15 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/dee2748c/baton/cluster/ring"
 )
 
 // A Request is one operation that a partition serves: [Put], [Get], [Delete] or
 // [List]. Its encoding is the body of a vnode command.
 type Request interface {
 	// appendBody appends the encoding of the request.
-	appendBody(dst []byte) []byte
+	appendBody(dst []byte, head ring.Partition) []byte
 	// check reports a name or value that no vnode would accept.
 	check() error
 }
@@ -88,6 +90,13 @@ const (
 	opGet
 	opDelete
 	opList
+	opMerge
+	opDigest
+	opReap
+	opReapable
+	opTree
+	opIndex
+	opBuckets
 )
 
 // EncodeRequest returns the command body of r. It fails with [ErrEmptyName] or
@@ -100,11 +109,11 @@ const (
 //	op  flags  uvarint limit  uvarint bytes             List
 //	    uvarint length, store prefix  after
 //	write: uvarint length, context  uvarint milliseconds
-func EncodeRequest(r Request) ([]byte, error) {
+func EncodeRequest(r Request, head ring.Partition) ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, err
 	}
-	return r.appendBody(nil), nil
+	return r.appendBody(nil, head), nil
 }
 
 // DecodeRequest is the inverse of [EncodeRequest]; the strings and slices of
@@ -120,13 +129,13 @@ func DecodeRequest(body []byte) (Request, error) {
 		return nil, err
 	}
 	if raw.op == opList {
-		t, b, err := decodePrefix(raw.prefix)
+		_, t, b, err := decodePrefix(raw.prefix)
 		if err != nil {
 			return nil, err
 		}
 		return List{Type: t, Bucket: b, After: view(raw.after), Limit: raw.limit, Bytes: raw.bytes, KeysOnly: raw.keysOnly}, nil
 	}
-	t, b, k, err := decodeName(raw.key)
+	_, t, b, k, err := decodeName(raw.key)
 	if err != nil {
 		return nil, err
 	}
@@ -265,23 +274,23 @@ func (raw *rawRequest) cutList(b []byte) bool {
 	return ok
 }
 
-func decodeName(storeKey []byte) (bucketType, bucket, key string, err error) {
-	bucketType, bucket, key, err = DecodeKey(storeKey)
+func decodeName(storeKey []byte) (head ring.Partition, bucketType, bucket, key string, err error) {
+	head, bucketType, bucket, key, err = DecodeKey(storeKey)
 	if err != nil {
-		return "", "", "", fmt.Errorf("name %x: %w", storeKey, ErrBadRequest)
+		return 0, "", "", "", fmt.Errorf("name %x: %w", storeKey, ErrBadRequest)
 	}
-	return bucketType, bucket, key, nil
+	return head, bucketType, bucket, key, nil
 }
 
-func decodePrefix(prefix []byte) (bucketType, bucket string, err error) {
-	bucketType, bucket, key, err := decodeName(prefix)
+func decodePrefix(prefix []byte) (head ring.Partition, bucketType, bucket string, err error) {
+	head, bucketType, bucket, key, err := decodeName(prefix)
 	if err == nil && key != "" {
 		err = fmt.Errorf("prefix %x: %w", prefix, ErrBadRequest)
 	}
-	return bucketType, bucket, err
+	return head, bucketType, bucket, err
 }
 
-func (r Put) appendBody(dst []byte) []byte {
+func (r Put) appendBody(dst []byte, head ring.Partition) []byte {
 	flags := byte(0)
 	if r.IfNoneMatch {
 		flags |= putIfNoneMatch
@@ -303,24 +312,24 @@ func (r Put) appendBody(dst []byte) []byte {
 	if flags&putIfMatch != 0 {
 		dst, _ = hex.AppendDecode(dst, bytesOf(r.IfMatch)) // checked
 	}
-	dst = AppendKey(binary.AppendUvarint(dst, uint64(n)), o.Type, o.Bucket, o.Key)
+	dst = AppendKey(binary.AppendUvarint(dst, uint64(n)), head, o.Type, o.Bucket, o.Key)
 	return appendContent(dst, &c)
 }
 
 // requestRoom is room for what a put adds to its parts.
 const requestRoom = 48
 
-func (r Get) appendBody(dst []byte) []byte {
+func (r Get) appendBody(dst []byte, head ring.Partition) []byte {
 	dst = slices.Grow(dst, 1+keyLen(r.Type, r.Bucket, r.Key))
-	return AppendKey(append(dst, opGet), r.Type, r.Bucket, r.Key)
+	return AppendKey(append(dst, opGet), head, r.Type, r.Bucket, r.Key)
 }
 
-func (r Delete) appendBody(dst []byte) []byte {
+func (r Delete) appendBody(dst []byte, head ring.Partition) []byte {
 	dst = appendWrite(append(dst, opDelete), r.Context, r.Modified)
-	return AppendKey(dst, r.Type, r.Bucket, r.Key)
+	return AppendKey(dst, head, r.Type, r.Bucket, r.Key)
 }
 
-func (r List) appendBody(dst []byte) []byte {
+func (r List) appendBody(dst []byte, head ring.Partition) []byte {
 	if r.Limit <= 0 {
 		r.Limit = DefaultPageItems
 	}
@@ -334,7 +343,7 @@ func (r List) appendBody(dst []byte) []byte {
 	dst = append(dst, opList, flags)
 	dst = binary.AppendUvarint(dst, uint64(r.Limit))
 	dst = binary.AppendUvarint(dst, uint64(r.Bytes))
-	dst = appendBytes(dst, AppendPrefix(nil, r.Type, r.Bucket))
+	dst = appendBytes(dst, AppendPrefix(nil, head, r.Type, r.Bucket))
 	return append(dst, r.After...)
 }
 

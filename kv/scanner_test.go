@@ -29,7 +29,7 @@ func TestScanner_goesOnFromEveryCursor(t *testing.T) {
 		var got []string
 		var cursor []byte
 		read := func(n int) {
-			sc, err := kv.NewScanner(snapshot, kv.DefaultType, "b", cursor)
+			sc, err := kv.NewScanner(snapshot, testHead, kv.DefaultType, "b", cursor)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,8 +55,8 @@ func TestScanner_goesOnFromEveryCursor(t *testing.T) {
 }
 
 func TestNewScanner_refusesAForeignCursor(t *testing.T) {
-	for _, cursor := range [][]byte{[]byte("x"), kv.AppendKey(nil, "", "c", "k"), kv.AppendKey(nil, "t", "b", "k")} {
-		if _, err := kv.NewScanner(sliceSnapshot{}, "", "b", cursor); !errors.Is(err, kv.ErrCorrupt) {
+	for _, cursor := range [][]byte{[]byte("x"), kv.AppendKey(nil, testHead, "", "c", "k"), kv.AppendKey(nil, testHead, "t", "b", "k")} {
+		if _, err := kv.NewScanner(sliceSnapshot{}, testHead, "", "b", cursor); !errors.Is(err, kv.ErrCorrupt) {
 			t.Errorf("cursor %q: %v, want ErrCorrupt", cursor, err)
 		}
 	}
@@ -69,7 +69,7 @@ func (brokenSnapshot) Scan(from, to []byte) store.Iterator {
 }
 
 func TestScanner_CloseTellsTheError(t *testing.T) {
-	sc, err := kv.NewScanner(brokenSnapshot{}, "", "b", nil)
+	sc, err := kv.NewScanner(brokenSnapshot{}, testHead, "", "b", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestKind_foldsABucket(t *testing.T) {
 	s.put(kv.Object{Type: "t", Bucket: "b", Key: "k1", Value: []byte("v1")})
 	s.put(kv.Object{Bucket: "b", Key: "k3"})
 	folder := kv.Kind().(vnode.Folder)
-	fold, err := folder.Fold(s.store.Snapshot(), kv.BucketQuery("t", "b"))
+	fold, err := folder.Fold(testHead, s.store.Snapshot(), kv.BucketQuery("t", "b"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,8 +118,8 @@ func TestKind_foldsABucket(t *testing.T) {
 	if diff := cmp.Diff([]string{"k1=v1", "k2=v2"}, got); diff != "" {
 		t.Errorf("objects (-want +got):\n%s", diff)
 	}
-	for _, query := range [][]byte{nil, []byte("b"), kv.AppendKey(nil, "t", "b", "k")} {
-		if _, err := folder.Fold(s.store.Snapshot(), query); !errors.Is(err, kv.ErrBadRequest) {
+	for _, query := range [][]byte{nil, []byte("b"), kv.AppendKey(nil, testHead, "t", "b", "k")} {
+		if _, err := folder.Fold(testHead, s.store.Snapshot(), query); !errors.Is(err, kv.ErrBadRequest) {
 			t.Errorf("query %q: %v, want ErrBadRequest", query, err)
 		}
 	}

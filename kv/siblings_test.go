@@ -80,7 +80,7 @@ func TestDecodeItem_showsSiblings(t *testing.T) {
 	s := serve(t)
 	s.write(value("v1", ""))
 	s.write(value("v2", ""))
-	key := kv.AppendKey(nil, "", "b", "k")
+	key := kv.AppendKey(nil, testHead, "", "b", "k")
 	o, err := kv.DecodeItem(kv.AppendItem(nil, key, s.store[string(key)].Value))
 	if err != nil {
 		t.Fatal(err)
@@ -163,7 +163,7 @@ func TestPut_conditions(t *testing.T) {
 		{Object: kv.Object{Bucket: "b", Key: "k"}, IfNotModified: true},
 		{Object: kv.Object{Bucket: "b", Key: "k"}, IfMatch: "abc"},
 	} {
-		if _, err := kv.EncodeRequest(r); !errors.Is(err, kv.ErrBadRequest) {
+		if _, err := kv.EncodeRequest(r, testHead); !errors.Is(err, kv.ErrBadRequest) {
 			t.Errorf("%+v: %v, want ErrBadRequest", r, err)
 		}
 	}

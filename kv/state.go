@@ -28,6 +28,14 @@ type Sibling struct {
 	Content  []byte // the values of the write, as content.go encodes them
 }
 
+// emptied returns the empty state with the room of s, and lets go of what s
+// held.
+func (s *State) emptied() State {
+	clear(s.Clock)
+	clear(s.Siblings)
+	return State{Clock: s.Clock[:0], Siblings: s.Siblings[:0]}
+}
+
 // NextDot returns the dot of a write by the actor, for which event is a number
 // above those of all its earlier writes. Where the clock already has more from
 // the actor, which takes a record that was set back, it goes on from there.
@@ -213,6 +221,23 @@ func cutStored(stored []byte) (Context, []byte, error) {
 		return "", nil, fmt.Errorf("stored object, context: %w", ErrCorrupt)
 	}
 	return Context(view(context)), rest, nil
+}
+
+// storedDeleted reports whether nothing but tombstones is left of a stored
+// object. What it can't read is for the reader to refuse.
+func storedDeleted(stored []byte) bool {
+	_, rest, err := cutStored(stored)
+	if err != nil {
+		return false
+	}
+	for len(rest) > 0 {
+		v, after, ok := cutSibling(rest)
+		if !ok || !v.Deleted {
+			return false
+		}
+		rest = after
+	}
+	return true
 }
 
 // rawSibling is a sibling whose dot is not looked up yet.

@@ -115,9 +115,9 @@ type ItemCodec interface {
 
 // Folder is implemented by a Kind whose items can feed a pipe.
 type Folder interface {
-	// Fold returns what the query asks for, in the form in which the pipe takes
-	// it. It must be safe for concurrent use; the snapshot stays its caller's.
-	Fold(snapshot store.Snapshot, query []byte) (Fold, error)
+	// Fold returns what the query asks for of partition p, in the form in which
+	// the pipe takes it. It must be safe for concurrent use; the snapshot stays its caller's.
+	Fold(p ring.Partition, snapshot store.Snapshot, query []byte) (Fold, error)
 }
 
 // Fold walks over the items of one partition. It belongs to one goroutine.

@@ -37,7 +37,7 @@ func BenchmarkWordCount(b *testing.B) {
 	var builders [64]pipe.Builder
 	for _, o := range objects {
 		p := kv.Route("", o.Bucket, o.Key, 64)
-		builders[p].Append(kv.AppendItem(nil, kv.AppendKey(nil, "", o.Bucket, o.Key), kv.AppendStored(nil, o)))
+		builders[p].Append(kv.AppendItem(nil, kv.AppendKey(nil, p, "", o.Bucket, o.Key), kv.AppendStored(nil, o)))
 		if builders[p].Size() > 64<<10 {
 			batches[p] = append(batches[p], builders[p].Seal())
 		}

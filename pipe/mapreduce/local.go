@@ -28,7 +28,7 @@ func (j Job[K, V, R]) RunLocal(objects iter.Seq[kv.Object]) (map[K]R, error) {
 	shuffle := newShuffle(localPartitions)
 	for o := range objects {
 		at := kv.Route(o.Type, o.Bucket, o.Key, localPartitions)
-		item := kv.AppendItem(nil, kv.AppendKey(nil, o.Type, o.Bucket, o.Key), kv.AppendStored(nil, o))
+		item := kv.AppendItem(nil, kv.AppendKey(nil, at, o.Type, o.Bucket, o.Key), kv.AppendStored(nil, o))
 		if err := maps[at].Process(item, shuffle); err != nil {
 			return nil, err
 		}

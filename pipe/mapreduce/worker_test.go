@@ -20,7 +20,7 @@ import (
 
 // itemOf is an object as it travels.
 func itemOf(o kv.Object) []byte {
-	return kv.AppendItem(nil, kv.AppendKey(nil, o.Type, o.Bucket, o.Key), kv.AppendStored(nil, o))
+	return kv.AppendItem(nil, kv.AppendKey(nil, 0, o.Type, o.Bucket, o.Key), kv.AppendStored(nil, o))
 }
 
 func textObject(i int, text string) kv.Object {

@@ -1,0 +1,22 @@
+package kv
+
+import (
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/vnode"
+)
+
+// changed is the end of every way on which a state changes in a partition: what
+// depends on the state of a key is changed with it, in the same batch. The
+// states are what the copy held and what it holds now; the empty one stands for
+// no object. storeKey, old and now are valid during the call only.
+func (p *partition) changed(cx *vnode.Context, head ring.Partition, storeKey []byte, old, now *State) {
+	p.changedTombstones(cx, storeKey, old, now)
+	p.changedIndexes(cx, head, storeKey, old, now)
+	p.changedTree(cx, head, storeKey, old, now)
+}
+
+func (p *partition) changedTombstones(_ *vnode.Context, _ []byte, _, _ *State) {}
+
+func (p *partition) changedIndexes(_ *vnode.Context, _ ring.Partition, _ []byte, _, _ *State) {}
+
+func (p *partition) changedTree(_ *vnode.Context, _ ring.Partition, _ []byte, _, _ *State) {}
