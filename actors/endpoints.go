@@ -32,9 +32,13 @@ type endpoints struct {
 	}
 }
 
+// number returns a number for an endpoint or a request that is never used again
+// in this life.
+func (e *endpoints) number() uint64 { return e.last.Add(1) + firstEndpoint }
+
 // add registers d and returns its number, which is never used again in this life.
 func (e *endpoints) add(d endpoint) uint64 {
-	id := e.last.Add(1) + firstEndpoint
+	id := e.number()
 	s := &e.shards[id%endpointShards]
 	s.mu.Lock()
 	if s.m == nil {

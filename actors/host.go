@@ -39,6 +39,10 @@ type Options struct {
 	Workers *pipe.Registry
 	// Log receives the host's messages; nil discards them.
 	Log *slog.Logger
+	// Up says which nodes seem to answer. It is advice: it chooses who stands in
+	// for a primary, never who owns. It must be quick and safe for concurrent
+	// use; nil means all members.
+	Up func(ring.NodeID) bool
 	// RetryAfter is how long senders wait before they repeat what was not
 	// answered; default 250 ms.
 	RetryAfter time.Duration
@@ -88,6 +92,7 @@ type Host struct {
 	proposer *proposer
 	syncer   *syncer
 	ends     endpoints
+	clock    *clock
 	pipes    *pipes
 	busy     busy
 	incoming incoming
@@ -143,6 +148,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	h.dispatch = newDispatcher(kept)
 	h.proposer = newProposer(h.ctx, o.Agreement, o.Self, h.log)
 	h.syncer = newSyncer(h.ctx)
+	h.clock = newClock()
 	h.pipes = newPipes(h)
 	h.applyState(state)
 	if err := o.Transport.Serve(h); err != nil {
@@ -151,6 +157,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	}
 	h.own(h.proposer.run)
 	h.own(h.syncer.run)
+	h.own(func() { h.clock.run(h.ctx, h.sweep) })
 	h.own(h.follow)
 	return h, nil
 }
@@ -219,26 +226,33 @@ func (h *Host) shutdown(ctx context.Context) error {
 	return errors.Join(err, h.opts.Engine.Close(), h.opts.Volatile.Close())
 }
 
-// send delivers a letter to its node: at once when it is this one, else through
-// the transport. What can't be sent is dropped; whoever needs an answer asks
-// again. To names the node, the rest of the envelope is filled in here.
+// send is post for letters that nobody misses: whoever needs an answer asks again.
 func (h *Host) send(l *letter) {
+	if err := h.post(l); err != nil {
+		h.log.Debug("letter not sent", "to", l.To, "type", l.Type, "err", err)
+	}
+}
+
+// post delivers a letter to its node: at once when it is this one, else through
+// the transport. An error says that it will not arrive. To names the node, the
+// rest of the envelope is filled in here.
+func (h *Host) post(l *letter) error {
 	if l.To == string(h.opts.Self.Node) {
+		if l.ToIncarnation != 0 && l.ToIncarnation != h.opts.Self.Incarnation {
+			return fmt.Errorf("letter for life %d of %s: %w", l.ToIncarnation, l.To, messages.ErrIncarnation)
+		}
 		h.deliver(l)
-		return
+		return nil
 	}
 	peer, ok := h.View().Peer(ring.NodeID(l.To))
 	if !ok {
-		h.log.Debug("letter for an unknown node", "to", l.To, "type", l.Type)
-		return
+		return fmt.Errorf("letter for %q: %w", l.To, topology.ErrNotMember)
 	}
 	f, err := l.frame()
-	if err == nil {
-		err = h.opts.Transport.Send(peer, f)
-	}
 	if err != nil {
-		h.log.Debug("letter not sent", "to", l.To, "type", l.Type, "err", err)
+		return err
 	}
+	return h.opts.Transport.Send(peer, f)
 }
 
 // HandleFrame takes a frame from another node.
@@ -250,6 +264,13 @@ func (h *Host) HandleFrame(f messages.Frame) {
 func (h *Host) HandleLink(e LinkEvent) {
 	if !e.Up {
 		h.log.Debug("link down", "peer", string(e.Peer.Node), "err", e.Err)
+	}
+	for i := range e.Unsent {
+		if d, ok := h.ends.get(e.Unsent[i].Endpoint); ok && e.Unsent[i].Type == messages.TypeRequest {
+			if r, ok := d.(*run); ok {
+				r.unsent(e.Unsent[i].Seq, fmt.Errorf("link to %s: %w", e.Peer.Node, e.Err))
+			}
+		}
 	}
 	h.ends.each(func(d endpoint) { d.link(e) })
 }
@@ -273,4 +294,13 @@ func (h *Host) deliver(l *letter) {
 // refuse answers a letter that was not served, if anyone waits for it.
 func (h *Host) refuse(l *letter, code messages.Code, text string) {
 	h.respondError(l, &messages.Error{Code: uint32(code), Op: l.Type.String(), Operand: l.Kind, Message: text})
+}
+
+// sweep looks at all runs for what no message ends.
+func (h *Host) sweep(now time.Time) {
+	h.ends.each(func(d endpoint) {
+		if r, ok := d.(*run); ok {
+			r.sweep(now)
+		}
+	})
 }

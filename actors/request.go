@@ -122,6 +122,14 @@ func (h *Host) respond(f *letter, body []byte) {
 	if f.Endpoint == 0 {
 		return
 	}
+	if f.From == string(h.opts.Self.Node) && f.FromIncarnation == h.opts.Self.Incarnation {
+		if d, ok := h.ends.get(f.Endpoint); ok {
+			if r, ok := d.(*run); ok {
+				r.answered(f.Seq, body)
+				return
+			}
+		}
+	}
 	h.send(&letter{Header: h.answerTo(f), payload: body})
 }
 

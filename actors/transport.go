@@ -62,6 +62,8 @@ type LinkEvent struct {
 	Inbound bool
 	// Dropped counts the queued frames that were given up.
 	Dropped int
+	// Unsent are the frames given up of which nothing was sent, because the link could not be made.
+	Unsent []messages.Frame
 	// Err says why the link went down or was refused.
 	Err error
 }

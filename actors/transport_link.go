@@ -136,7 +136,7 @@ func (l *link) run(ctx context.Context) {
 		if conn == nil && l.waiting() {
 			var err error
 			if conn, err = l.connect(ctx); err != nil {
-				l.giveUp(l.take(), err)
+				l.giveUp(l.take(), err, true)
 				continue
 			}
 		}
@@ -217,7 +217,7 @@ func (l *link) write(conn linkConn, queue []*chunk) linkConn {
 			l.backoff = l.opts.BackoffMin
 			l.sent(c.frames[:n])
 			c.frames = slices.Delete(c.frames, 0, n)
-			l.giveUp(queue[i:], err)
+			l.giveUp(queue[i:], err, false)
 			return nil
 		}
 		l.sent(c.frames)
@@ -236,15 +236,18 @@ func (l *link) sent(frames []messages.Frame) {
 	l.stats.bytesSent.Add(uint64(size))
 }
 
-// giveUp drops frames, and tells.
-func (l *link) giveUp(queue []*chunk, err error) {
-	dropped := 0
+// giveUp drops frames, and tells. They are unsent if no connection has carried them.
+func (l *link) giveUp(queue []*chunk, err error, unsent bool) {
+	e := LinkEvent{Peer: l.peer, Err: err}
 	for _, c := range queue {
-		dropped += len(c.frames)
+		e.Dropped += len(c.frames)
+		if unsent {
+			e.Unsent = append(e.Unsent, c.frames...)
+		}
 		l.settle(c)
 	}
-	l.stats.dropped.Add(uint64(dropped))
-	l.event(LinkEvent{Peer: l.peer, Dropped: dropped, Err: err})
+	l.stats.dropped.Add(uint64(e.Dropped))
+	l.event(e)
 }
 
 // waiting reports whether frames are queued.
