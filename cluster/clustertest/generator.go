@@ -154,6 +154,8 @@ func (g *Generator) op() topology.Op {
 		return g.coordinator()
 	case k < 46:
 		return g.invalid()
+	case k < 56:
+		return g.keeping()
 	}
 	return g.transfer()
 }

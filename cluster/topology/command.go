@@ -226,6 +226,63 @@ type MarkDown struct{ Node ring.NodeID }
 // BeginTerm issues a new coordinator term to a node.
 type BeginTerm struct{ Node ring.NodeID }
 
+// PutMetadata keeps a value under a key, or deletes the entry.
+type PutMetadata struct {
+	// Key has 1 to MaxMetadataKey bytes.
+	Key string
+	// Value has at most MaxMetadataValue bytes; nil deletes the entry.
+	Value []byte
+	// Expect is the version of the entry that the proposer saw, as State.Metadata has it: 0 says
+	// that there is none. Otherwise the command is refused with ErrMetadataChanged.
+	Expect uint64
+}
+
+// OpenHint says that a fallback is about to take data of a partition for its owner. It is proposed before
+// the fallback's first answer. A hint that is open already stays as it is.
+type OpenHint struct {
+	Kind      Kind
+	Partition ring.Partition
+	// Node and Incarnation are those of the fallback's process.
+	Node        ring.NodeID
+	Incarnation uint64
+	// Grace is the grace period of the record in which the data was read. When it is more than one
+	// behind, the command is refused with ErrStaleGrace.
+	Grace uint64
+}
+
+// CloseHint says that the fallback handed everything back. A hint that was opened anew since stays.
+type CloseHint struct {
+	Kind      Kind
+	Partition ring.Partition
+	Node      ring.NodeID
+	// Opened is that of the Hint.
+	Opened uint64
+}
+
+// AdvanceGrace ends the grace period From and begins the next one. It changes nothing when that period is
+// over already.
+type AdvanceGrace struct{ From uint64 }
+
+// MarkIncomplete says that a node has lost what it kept of a kind: all that it owns is incomplete, and the
+// hints that it had are closed, which leaves their owners incomplete too. The node proposes it before it
+// serves.
+type MarkIncomplete struct {
+	Node        ring.NodeID
+	Incarnation uint64
+	Kind        Kind
+}
+
+// MarkWhole says that the owner of a partition got from its replicas what it had lost.
+type MarkWhole struct {
+	Kind      Kind
+	Partition ring.Partition
+	// Owner and Epoch are those that repaired it.
+	Owner ring.NodeID
+	Epoch uint64
+	// Since is the Part's Since from before the repair: what was lost meanwhile is not repaired.
+	Since uint64
+}
+
 // OpName returns the operation's name in lower case, as in logs and errors; "none" for nil.
 func OpName(op Op) string {
 	if op == nil {

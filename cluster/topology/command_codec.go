@@ -37,7 +37,7 @@ func (c Command) MarshalBinary() ([]byte, error) { return c.AppendBinary(nil) }
 // DecodeCommand reads exactly one command. Other bytes are ErrDamaged, and those of another format
 // version ErrFormat. The command keeps no reference to b.
 func DecodeCommand(b []byte) (Command, error) {
-	r, err := newReader("command", commandFormat, b)
+	r, err := newReader("command", b, commandFormat, commandFormat)
 	if err != nil {
 		return Command{}, err
 	}
@@ -100,10 +100,48 @@ func (w *writer) op(op Op) {
 	case SetTransferLimit:
 		w.str(string(op.Node))
 		w.int(op.Limit)
+	case PutMetadata:
+		w.str(op.Key)
+		w.u64(op.Expect)
+		w.bool(op.Value != nil)
+		if op.Value != nil {
+			w.blob(op.Value)
+		}
+	case AdvanceGrace:
+		w.u64(op.From)
 	case ClearPlan:
 	default:
 		w.named(op)
 	}
+}
+
+// keeping writes operations about the copies of a partition.
+func (w *writer) keeping(op Op) {
+	switch op := op.(type) {
+	case OpenHint:
+		w.slot(op.Kind, op.Partition)
+		w.str(string(op.Node))
+		w.u64(op.Incarnation)
+		w.u64(op.Grace)
+	case CloseHint:
+		w.slot(op.Kind, op.Partition)
+		w.str(string(op.Node))
+		w.u64(op.Opened)
+	case MarkIncomplete:
+		w.str(op.Kind)
+		w.str(string(op.Node))
+		w.u64(op.Incarnation)
+	case MarkWhole:
+		w.slot(op.Kind, op.Partition)
+		w.str(string(op.Owner))
+		w.u64(op.Epoch)
+		w.u64(op.Since)
+	}
+}
+
+func (w *writer) slot(kind Kind, p ring.Partition) {
+	w.str(kind)
+	w.partition(p)
 }
 
 // named writes operations about one node, and reports.
@@ -148,6 +186,8 @@ func (w *writer) named(op Op) {
 	case Refuse:
 		w.report(op.Report)
 		w.str(string(op.Reason))
+	default:
+		w.keeping(op)
 	}
 }
 
@@ -241,6 +281,18 @@ func (r *reader) op(t tag) Op {
 		return MovePartition{Partition: r.partition(), Target: r.node(), ExpectOwner: r.node()}
 	case tagSetTransferLimit:
 		return SetTransferLimit{Node: r.node(), Limit: r.int()}
+	case tagPutMetadata:
+		return r.putMetadata()
+	case tagAdvanceGrace:
+		return AdvanceGrace{From: r.u64()}
+	case tagOpenHint:
+		return OpenHint{Kind: r.str(), Partition: r.partition(), Node: r.node(), Incarnation: r.u64(), Grace: r.u64()}
+	case tagCloseHint:
+		return CloseHint{Kind: r.str(), Partition: r.partition(), Node: r.node(), Opened: r.u64()}
+	case tagMarkIncomplete:
+		return MarkIncomplete{Kind: r.str(), Node: r.node(), Incarnation: r.u64()}
+	case tagMarkWhole:
+		return MarkWhole{Kind: r.str(), Partition: r.partition(), Owner: r.node(), Epoch: r.u64(), Since: r.u64()}
 	case tagClearPlan:
 		return ClearPlan{}
 	}
@@ -308,6 +360,14 @@ func (r *reader) share() StageShare {
 	if r.bool() {
 		v := r.str()
 		op.Location = &v
+	}
+	return op
+}
+
+func (r *reader) putMetadata() PutMetadata {
+	op := PutMetadata{Key: r.text(), Expect: r.u64()}
+	if r.bool() {
+		op.Value = r.blob()
 	}
 	return op
 }

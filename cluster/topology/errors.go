@@ -58,6 +58,16 @@ var (
 	ErrPlanChanged = errors.New("plan changed")
 )
 
+// Errors about the metadata, hints and grace periods.
+var (
+	// ErrMetadataChanged is returned when an entry of the metadata is not of the expected version.
+	ErrMetadataChanged = errors.New("metadata changed")
+	// ErrRecordFull is returned when the record has no room for more metadata or hints.
+	ErrRecordFull = errors.New("record is full")
+	// ErrStaleGrace is returned when a request carries what was read too many grace periods ago.
+	ErrStaleGrace = errors.New("grace period is over")
+)
+
 // Errors about transfers.
 var (
 	// ErrTransferInProgress is returned when the slot of the partition is taken.
@@ -121,6 +131,9 @@ const (
 	CodeAlreadyLeaving
 	CodeAlreadyReplacement
 	CodeInvalidReplacement
+	CodeMetadataChanged
+	CodeRecordFull
+	CodeStaleGrace
 
 	codeEnd
 )
@@ -154,6 +167,9 @@ var sentinels = [codeEnd]error{
 	CodeAlreadyLeaving:     ErrAlreadyLeaving,
 	CodeAlreadyReplacement: ErrAlreadyReplacement,
 	CodeInvalidReplacement: ErrInvalidReplacement,
+	CodeMetadataChanged:    ErrMetadataChanged,
+	CodeRecordFull:         ErrRecordFull,
+	CodeStaleGrace:         ErrStaleGrace,
 }
 
 // String returns the code as text: the sentinel's words for a refusal.

@@ -267,6 +267,8 @@ func (op MarkExited) apply(c *change) {
 		return
 	case m.Status != Leaving:
 		c.refuse(CodeMemberStatus, "it is %s: stage its leave and commit the plan", m.Status)
+	case c.hinted(op.Node) > 0:
+		c.refuse(CodeStillOwns, "it keeps data of %d partitions for their owners: wait until it handed them back", c.hinted(op.Node))
 	case c.busy(op.Node):
 		c.refuse(CodeStillOwns, "it serves %d partitions: wait for their transfers", c.owned(op.Node))
 	default:
@@ -276,12 +278,16 @@ func (op MarkExited) apply(c *change) {
 	}
 }
 
-// busy reports whether the node owns partitions, now or in the committed ring, or takes part in a
-// transfer.
+// busy reports whether the node owns partitions, now or in the committed ring, takes part in a transfer, or
+// keeps data for others.
 func (r *record) busy(node ring.NodeID) bool {
 	return r.owned(node) > 0 || r.ring.Count(node) > 0 ||
-		slices.ContainsFunc(r.transfers, func(t *Transfer) bool { return t.Source == node || t.Target == node })
+		slices.ContainsFunc(r.transfers, func(t *Transfer) bool { return t.Source == node || t.Target == node }) ||
+		r.hinted(node) > 0
 }
+
+// hinted returns the number of partitions whose data the node keeps for their owners.
+func (r *record) hinted(node ring.NodeID) int { return len(State{r}.HintsOf(node)) }
 
 func (op BeginTerm) operand() string { return string(op.Node) }
 

@@ -140,7 +140,7 @@ func (op RevertTransfer) apply(c *change) {
 func (r *record) sourceHolds(t Transfer) bool {
 	spec := r.kinds[r.kindIndex(t.Kind)]
 	i, ok := r.memberIndex(t.Source)
-	if !ok || r.members[i].Status == Removed {
+	if !ok || t.SourceLost || r.members[i].Status == Removed {
 		return false
 	}
 	return !spec.Volatile || r.members[i].Incarnation == t.SourceIncarnation

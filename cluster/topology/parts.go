@@ -20,6 +20,8 @@ type part struct {
 	cert    *Certificate
 	failure *failure
 	given   *Reassignment // last one; many parts share it
+	// incomplete is the version at which data was lost that is not repaired, or 0.
+	incomplete uint64
 }
 
 // A failure remembers the aborted transfers since the last completed one.

@@ -62,6 +62,7 @@ func (c *change) remove(nodes ...ring.NodeID) {
 		}
 	}
 	c.reassign(nodes)
+	c.dropHints(func(h Hint) bool { return slices.Contains(nodes, h.Node) })
 	c.out.Session, c.out.Stage, c.out.Epoch = 0, 0, 0
 }
 
@@ -95,6 +96,9 @@ func (c *change) targetRemoved(t Transfer) {
 		c.giveUp(t, ReasonTargetDown)
 	case t.Stage == StageDrain && !t.Activated && c.sourceHolds(t):
 		c.revert(t)
+		if !c.kinds[c.kindIndex(t.Kind)].Activate { // the target may have acknowledged since the flip
+			c.markParts(t.Kind, func(p ring.Partition, _ *part) bool { return p == t.Partition })
+		}
 	case t.Stage == StageDrain && !t.Activated:
 		t.Stage, t.Reason = StageAbort, ReasonTargetDown
 		c.closeTransfer(t)
@@ -118,7 +122,7 @@ func (c *change) reassign(nodes []ring.NodeID) {
 			if given[i] == nil {
 				given[i] = &Reassignment{Version: c.version, From: x.owner}
 			}
-			x.owner, x.given, x.failure = c.ring.Owner(p), given[i], nil
+			x.owner, x.given, x.failure, x.incomplete = c.ring.Owner(p), given[i], nil, c.version
 			x.epoch++
 			return true
 		})

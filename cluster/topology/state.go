@@ -36,6 +36,12 @@ type record struct {
 	joins     []JoinDecision
 	transfers []*Transfer // in session order
 	proposers []*proposer // in name order
+
+	metadata        sorted[metadata]
+	metadataBytes   int    // what MaxMetadata bounds
+	metadataVersion uint64 // version of the last change of an entry
+	hints           sorted[Hint]
+	grace           uint64
 }
 
 var emptyRecord record
@@ -176,7 +182,7 @@ func (s State) Transfer(session uint64) *Transfer {
 }
 
 func (r *record) view(x *part) Part {
-	v := Part{Owner: x.owner, Epoch: x.epoch, LastSession: x.last, Certificate: x.cert, Reassigned: x.given}
+	v := Part{Owner: x.owner, Epoch: x.epoch, LastSession: x.last, Certificate: x.cert, Reassigned: x.given, Incomplete: x.incomplete != 0, Since: x.incomplete}
 	if x.failure != nil {
 		v.Attempts, v.LastReason = x.failure.attempts, x.failure.reason
 	}

@@ -9,11 +9,11 @@ import (
 // stateFormat is the version of the record's encoding. Members, kinds and proposers stand once;
 // elsewhere nodes and kinds are positions in these lists:
 //
-//	byte format, cluster id, counters, kinds, members, joins, [rings, plan, parts, transfers],
-//	proposers with their outcomes, CRC-32C
+//	byte format, cluster id, counters, kinds, members, joins, [rings, plan, parts, transfers,
+//	grace, metadata, hints], proposers with their outcomes, CRC-32C
 //
 // The part in brackets is absent from an empty record.
-const stateFormat = 2
+const stateFormat = 3
 
 // AppendBinary appends the record's encoding, a snapshot: equal records have equal encodings. The
 // error is always nil for a record that Apply made.
@@ -39,6 +39,9 @@ func (s State) AppendBinary(b []byte) ([]byte, error) {
 			w.parts(r, r.parts[i])
 		}
 		w.transfers(r)
+		w.u64(r.grace)
+		w.metadata(r)
+		w.hints(r)
 	}
 	w.proposers(r.proposers)
 	out, err := w.finish(len(b))
@@ -131,6 +134,7 @@ func (w *writer) parts(r *record, v parts) {
 			w.u64(x.given.Version)
 			w.member(r, x.given.From)
 		}
+		w.u64(x.incomplete)
 	}
 }
 
@@ -164,6 +168,7 @@ func (w *writer) transfers(r *record) {
 		w.seal(t.Sealed)
 		w.bool(t.Activated)
 		w.bool(t.SourceDrained)
+		w.bool(t.SourceLost)
 		w.u64(t.FreezeMicros)
 		w.u64(t.Fenced)
 		w.str(string(t.Reason))

@@ -3,10 +3,10 @@ package topology
 import "github.com/dee2748c/baton/cluster/ring"
 
 // DecodeState reads exactly one record. Bytes that AppendBinary does not make are ErrDamaged, also
-// when only what they say cannot be; those of another format version are ErrFormat. The record keeps
-// no reference to b.
+// when only what they say cannot be; those of another format version are ErrFormat. Format 2, of
+// records without grace, metadata and hints, is read too. The record keeps no reference to b.
 func DecodeState(b []byte) (State, error) {
-	r, err := newReader("record", stateFormat, b)
+	r, err := newReader("record", b, 2, stateFormat)
 	if err != nil {
 		return State{}, err
 	}
@@ -63,6 +63,11 @@ func (r *reader) body(c *record) {
 		c.parts[i] = r.parts(c, i)
 	}
 	r.transfers(c)
+	if r.format > 2 {
+		c.grace = r.u64()
+		r.metadata(c)
+		r.hints(c)
+	}
 }
 
 func (r *reader) members() []Member {
@@ -170,8 +175,21 @@ func (r *reader) parts(c *record, kind int) parts {
 			}
 			x.given = given[g]
 		}
+		r.incomplete(c, x)
 	}
 	return v
+}
+
+// incomplete reads whether the copy is. Until format 2 a copy that was given by force was not followed up.
+func (r *reader) incomplete(c *record, x *part) {
+	if r.format > 2 {
+		x.incomplete = r.u64()
+	} else if x.given != nil {
+		x.incomplete = x.given.Version
+	}
+	if x.incomplete > c.version {
+		r.fail("incomplete since %d, after version %d", x.incomplete, c.version)
+	}
 }
 
 func (r *reader) member(c *record) *Member {
@@ -233,6 +251,9 @@ func (r *reader) transfer(c *record) *Transfer {
 	t.SourceReady, t.TargetReady = r.bool(), r.bool()
 	t.Frozen, t.Sealed = r.seal(), r.seal()
 	t.Activated, t.SourceDrained = r.bool(), r.bool()
+	if r.format > 2 {
+		t.SourceLost = r.bool()
+	}
 	t.FreezeMicros, t.Fenced = r.u64(), r.u64()
 	t.Reason = Reason(r.str())
 	if t.Stage == 0 || t.Stage >= stageEnd {

@@ -35,6 +35,12 @@ const (
 	tagStageShare
 	tagMovePartition
 	tagSetTransferLimit
+	tagPutMetadata
+	tagOpenHint
+	tagCloseHint
+	tagAdvanceGrace
+	tagMarkIncomplete
+	tagMarkWhole
 
 	tagEnd
 )
@@ -71,6 +77,12 @@ var opNames = [tagEnd]string{
 	tagStageShare:        "stage share",
 	tagMovePartition:     "move partition",
 	tagSetTransferLimit:  "set transfer limit",
+	tagPutMetadata:       "put metadata",
+	tagOpenHint:          "open hint",
+	tagCloseHint:         "close hint",
+	tagAdvanceGrace:      "advance grace",
+	tagMarkIncomplete:    "mark incomplete",
+	tagMarkWhole:         "mark whole",
 }
 
 func (t tag) String() string { return opNames[t] }
@@ -106,3 +118,9 @@ func (StageForceReplace) opTag() tag { return tagStageForceReplace }
 func (StageShare) opTag() tag        { return tagStageShare }
 func (MovePartition) opTag() tag     { return tagMovePartition }
 func (SetTransferLimit) opTag() tag  { return tagSetTransferLimit }
+func (PutMetadata) opTag() tag       { return tagPutMetadata }
+func (OpenHint) opTag() tag          { return tagOpenHint }
+func (CloseHint) opTag() tag         { return tagCloseHint }
+func (AdvanceGrace) opTag() tag      { return tagAdvanceGrace }
+func (MarkIncomplete) opTag() tag    { return tagMarkIncomplete }
+func (MarkWhole) opTag() tag         { return tagMarkWhole }

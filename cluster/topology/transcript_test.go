@@ -12,10 +12,10 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
-// TestApply_transcripts runs the histories of testdata: one command each, then what was decided. Run
+// TestApply_transcripts runs the histories of testdata/transcripts: one command each, then what was decided. Run
 // with -rewrite to record them anew.
 func TestApply_transcripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/transcripts", func(t *testing.T, path string) {
 		x := &transcript{t: t}
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			x.d = d
@@ -250,6 +250,45 @@ func (x *transcript) op() topology.Op {
 	case "begin-term":
 		return topology.BeginTerm{Node: x.node("node")}
 	}
+	return x.keepingOp()
+}
+
+// keepingOp reads operations about metadata, hints and what copies lack.
+func (x *transcript) keepingOp() topology.Op {
+	kind, p, node := x.str("kind", "kv"), ring.Partition(x.num("p", 0)), x.node("node")
+	m, _ := x.s.Member(node)
+	switch x.d.Cmd {
+	case "put":
+		_, version := x.s.Metadata(x.str("key", ""))
+		op := topology.PutMetadata{Key: x.str("key", ""), Expect: x.num("expect", version)}
+		if n := x.num("bytes", 0); n > 0 {
+			op.Key = strings.Repeat(op.Key, int(n))
+		}
+		if x.d.HasArg("value") {
+			op.Value = []byte(strings.TrimPrefix(x.str("value", ""), "none"))
+		}
+		return op
+	case "open-hint":
+		return topology.OpenHint{Kind: kind, Partition: p, Node: node, Incarnation: x.num("inc", m.Incarnation), Grace: x.num("grace", x.s.Grace())}
+	case "close-hint":
+		op := topology.CloseHint{Kind: kind, Partition: p, Node: node, Opened: x.num("opened", 0)}
+		for _, h := range x.s.Hints(kind, p) {
+			if h.Node == node && !x.d.HasArg("opened") {
+				op.Opened = h.Opened
+			}
+		}
+		return op
+	case "advance-grace":
+		return topology.AdvanceGrace{From: x.num("from", x.s.Grace())}
+	case "incomplete":
+		return topology.MarkIncomplete{Kind: kind, Node: node, Incarnation: x.num("inc", m.Incarnation)}
+	case "whole":
+		part := x.s.Part(kind, p)
+		return topology.MarkWhole{
+			Kind: kind, Partition: p, Owner: ring.NodeID(x.str("node", string(part.Owner))),
+			Epoch: x.num("epoch", part.Epoch), Since: x.num("since", part.Since),
+		}
+	}
 	return x.transferOp()
 }
 
@@ -372,7 +411,21 @@ func show(s topology.State) string {
 	var b strings.Builder
 	showMembers(&b, s)
 	showParts(&b, s)
+	showKept(&b, s)
 	return b.String()
+}
+
+func showKept(b *strings.Builder, s topology.State) {
+	if s.Grace() > 0 {
+		fmt.Fprintf(b, "  grace %d\n", s.Grace())
+	}
+	for h := range s.AllHints() {
+		fmt.Fprintf(b, "  hint %s/%d kept by %s since version %d\n", h.Kind, h.Partition, h.Node, h.Opened)
+	}
+	for key, value := range s.MetadataWith("") {
+		_, version := s.Metadata(key)
+		fmt.Fprintf(b, "  metadata %s of version %d: %q\n", key, version, value)
+	}
 }
 
 func showMembers(b *strings.Builder, s topology.State) {
@@ -399,7 +452,7 @@ func showMembers(b *strings.Builder, s topology.State) {
 func showParts(b *strings.Builder, s topology.State) {
 	for _, k := range s.Kinds() {
 		for p, x := range s.Parts(k.Name) {
-			if x.LastSession == 0 && x.Owner == s.Ring().Owner(p) && x.Reassigned == nil {
+			if x.LastSession == 0 && x.Owner == s.Ring().Owner(p) && x.Reassigned == nil && !x.Incomplete {
 				continue
 			}
 			fmt.Fprintf(b, "  %s/%d owner %s epoch %d bound for %s last session %d", k.Name, p, x.Owner, x.Epoch, s.Ring().Owner(p), x.LastSession)
@@ -408,6 +461,9 @@ func showParts(b *strings.Builder, s topology.State) {
 			}
 			if x.Reassigned != nil {
 				fmt.Fprintf(b, ", without the copy of %s since version %d", x.Reassigned.From, x.Reassigned.Version)
+			}
+			if x.Incomplete {
+				fmt.Fprintf(b, ", incomplete since version %d", x.Since)
 			}
 			fmt.Fprintln(b)
 			if c := x.Certificate; c != nil {

@@ -123,6 +123,8 @@ type Transfer struct {
 	Sealed        *Seal // reported by the target
 	Activated     bool
 	SourceDrained bool
+	// SourceLost says that the source lost, in StageDrain, the copy that it froze.
+	SourceLost bool
 	// FreezeMicros and Fenced are reported figures for the certificate.
 	FreezeMicros uint64
 	Fenced       uint64
@@ -171,6 +173,12 @@ type Part struct {
 	// Reassigned is the last time the partition changed owners without a transfer, or nil: whoever
 	// owns it has had to do without that copy, but for what was repaired since.
 	Reassigned *Reassignment
+	// Incomplete says that the owner's copy lacks data that was acknowledged: its node lost it, or the
+	// partition was given to it by force, or a fallback was lost that kept data for it. It moves with
+	// the partition.
+	Incomplete bool
+	// Since is the version at which data was last lost, 0 when the copy is whole.
+	Since uint64
 }
 
 // A Reassignment is the loss of a copy: at the version From was removed by force and its partitions

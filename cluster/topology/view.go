@@ -96,8 +96,8 @@ func (s State) Settled() bool {
 	return true
 }
 
-// Busy reports whether the node owns partitions, now or in the committed ring, or takes part in a
-// transfer: it can not leave yet. It costs O(partitions).
+// Busy reports whether the node owns partitions, now or in the committed ring, takes part in a transfer, or
+// keeps data for others (hints): it can not leave yet. It costs O(partitions).
 func (s State) Busy(node ring.NodeID) bool {
 	return s.rec().ring != nil && s.r.busy(node)
 }

@@ -82,14 +82,15 @@ func (w *writer) finish(start int) ([]byte, error) {
 
 // A reader takes fields in the writer's order. After the first error it returns zero values.
 type reader struct {
-	b     []byte
-	off   int
-	err   error
-	names map[string]string // interned strings
+	b      []byte
+	off    int
+	format byte
+	err    error
+	names  map[string]string // interned strings
 }
 
-// newReader checks length, checksum and format version.
-func newReader(what string, version byte, b []byte) (*reader, error) {
+// newReader checks length, checksum and format, which is one from first to last.
+func newReader(what string, b []byte, first, last byte) (*reader, error) {
 	if len(b) < 1+crc32.Size {
 		return nil, fmt.Errorf("decode %s of %d bytes: %w", what, len(b), ErrDamaged)
 	}
@@ -97,10 +98,10 @@ func newReader(what string, version byte, b []byte) (*reader, error) {
 	if crc32.Checksum(body, castagnoli) != binary.LittleEndian.Uint32(b[len(body):]) {
 		return nil, fmt.Errorf("decode %s of %d bytes: checksum differs: %w", what, len(b), ErrDamaged)
 	}
-	if body[0] != version {
-		return nil, fmt.Errorf("decode %s: format %d, this build reads %d: %w", what, body[0], version, ErrFormat)
+	if body[0] < first || body[0] > last {
+		return nil, fmt.Errorf("decode %s: format %d, this build reads %d to %d: %w", what, body[0], first, last, ErrFormat)
 	}
-	return &reader{b: body, off: 1, names: map[string]string{}}, nil
+	return &reader{b: body, off: 1, format: body[0], names: map[string]string{}}, nil
 }
 
 func (r *reader) fail(format string, args ...any) {

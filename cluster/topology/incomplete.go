@@ -1,0 +1,103 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/dee2748c/baton/cluster/ring"
+)
+
+func (op MarkIncomplete) operand() string {
+	return fmt.Sprintf("%s of %s@%d", op.Kind, op.Node, op.Incarnation)
+}
+
+func (op MarkIncomplete) apply(c *change) {
+	if !c.addressed(op.Kind, 0) {
+		return
+	}
+	m, ok := c.running(op.Node, op.Incarnation)
+	if !ok {
+		return
+	}
+	c.markParts(op.Kind, func(_ ring.Partition, x *part) bool { return x.owner == op.Node })
+	c.dropHints(func(h Hint) bool { return h.Node == op.Node && h.Kind == op.Kind })
+	for _, t := range c.transfers {
+		if t.Kind == op.Kind {
+			c.copyLost(*t, m)
+		}
+	}
+	c.out.Session, c.out.Stage, c.out.Epoch = 0, 0, 0
+}
+
+// copyLost takes back what a transfer trusted a former process of the member to have kept.
+func (c *change) copyLost(t Transfer, m Member) {
+	switch {
+	case t.Target == m.Node && t.TargetIncarnation != m.Incarnation && (t.Stage == StageFold || t.Stage == StageSeal):
+		c.giveUp(t, ReasonTargetRestarted)
+	case t.Source == m.Node && t.SourceIncarnation != m.Incarnation && t.Stage == StageDrain && !t.SourceLost:
+		t.SourceLost = true
+		c.putTransfer(t)
+	}
+}
+
+// markParts makes those parts of a kind incomplete for which f holds. It costs O(partitions).
+func (c *change) markParts(kind Kind, f func(ring.Partition, *part) bool) {
+	k := c.kindIndex(kind)
+	next, changed := c.parts[k].edit(func(p ring.Partition, x *part) bool {
+		if !f(p, x) {
+			return false
+		}
+		x.incomplete = c.version
+		return true
+	})
+	if changed {
+		c.parts = slices.Clone(c.parts)
+		c.parts[k] = next
+		c.applied()
+	}
+}
+
+// dropHints closes the hints for which f holds because their data is gone: their owners will not get
+// it back.
+func (c *change) dropHints(f func(Hint) bool) {
+	var kept, lost []Hint
+	for h := range c.hints.from(Hint{}) {
+		if f(h) {
+			lost = append(lost, h)
+		} else {
+			kept = append(kept, h)
+		}
+	}
+	if len(lost) == 0 {
+		return
+	}
+	c.hints = sortedOf(kept)
+	for _, h := range lost {
+		k := c.kindIndex(h.Kind)
+		x := *c.parts[k].at(h.Partition)
+		x.incomplete = c.version
+		c.putPart(k, h.Partition, x)
+	}
+}
+
+func (op MarkWhole) operand() string {
+	return fmt.Sprintf("%s/%d of %s epoch %d since %d", op.Kind, op.Partition, op.Owner, op.Epoch, op.Since)
+}
+
+func (op MarkWhole) apply(c *change) {
+	if !c.addressed(op.Kind, op.Partition) {
+		return
+	}
+	k := c.kindIndex(op.Kind)
+	x := *c.parts[k].at(op.Partition)
+	switch {
+	case x.owner != op.Owner || x.epoch != op.Epoch:
+		c.refuse(CodeStale, "it is of %s epoch %d: read the record and decide again", x.owner, x.epoch)
+	case x.incomplete == 0:
+	case x.incomplete != op.Since:
+		c.refuse(CodeStale, "it is incomplete since version %d: repair what was lost then", x.incomplete)
+	default:
+		x.incomplete = 0
+		c.putPart(k, op.Partition, x)
+	}
+}
