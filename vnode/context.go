@@ -3,6 +3,7 @@ package vnode
 import (
 	"errors"
 
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/store"
 )
 
@@ -19,6 +20,18 @@ type Context struct {
 	pending   map[string]int // key to the index of its last op in batch
 	err       error
 	runtime   any
+	copy      Copy
+}
+
+// Copy is what the record that the node has applied says about a vnode's copy.
+type Copy struct {
+	// Grace is the grace period.
+	Grace uint64
+	// Incomplete says that the copy lacks data that was acknowledged.
+	Incomplete bool
+	// Hints reports whether a hint is open for a partition of this kind; nil says
+	// that there is none.
+	Hints func(ring.Partition) bool
 }
 
 // NewContext returns a context over the partition's store. version is the
@@ -27,6 +40,19 @@ type Context struct {
 func NewContext(p Partition, s store.Partition, version *uint64, runtime any) *Context {
 	return &Context{partition: p, store: s, version: version, runtime: runtime}
 }
+
+// SetCopy sets what the record says about this copy.
+func (c *Context) SetCopy(copied Copy) { c.copy = copied }
+
+// Grace returns the grace period of the applied record.
+func (c *Context) Grace() uint64 { return c.copy.Grace }
+
+// Incomplete reports whether this copy lacks data that was acknowledged.
+func (c *Context) Incomplete() bool { return c.copy.Incomplete }
+
+// Hints reports whether the applied record has an open hint for the partition of
+// this kind: a fallback that has not handed back yet.
+func (c *Context) Hints(p ring.Partition) bool { return c.copy.Hints != nil && c.copy.Hints(p) }
 
 // Partition says which partition is served, and where.
 func (c *Context) Partition() Partition { return c.partition }

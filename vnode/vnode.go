@@ -37,6 +37,9 @@ type Partition struct {
 
 	Epoch       uint64 // of the owner
 	Incarnation uint64 // of the node
+
+	// Fallback says that the vnode stands in for the partition's owner.
+	Fallback bool
 }
 
 // Command is one request for a vnode. Body is immutable.
