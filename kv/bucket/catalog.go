@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -78,61 +79,91 @@ func decodeBucket(raw []byte) (Changes, error) {
 // A Catalog is the properties of all types and buckets at one version of the
 // record. It never changes, and is safe for concurrent use.
 type Catalog struct {
-	types map[string]*catalogType
+	defaults Properties
+	types    map[string]*catalogType
 }
 
 type catalogType struct {
+	raw        []byte // its entry
 	active     bool
 	properties Properties
 	err        error             // of the type's own entry
 	buckets    map[string]*named // those with properties of their own
 }
 
+// named is a bucket with properties of its own.
 type named struct {
+	raw        []byte // its entry
 	properties Properties
 	err        error // of the bucket's own entry
 }
 
-// NewCatalog returns the catalog of the record's entries; entries that are not
-// of types and buckets are passed over. The error is that of defaults.Validate:
-// an entry that can't be read is an error of its own type or bucket alone.
+// NewCatalog returns the catalog of the record's entries, which come in the
+// order of their keys; those that are not of types and buckets are passed over.
+// The error is that of defaults.Validate: an entry that can't be read is an error
+// of its own type or bucket alone.
 func NewCatalog(defaults Properties, entries iter.Seq2[string, []byte]) (*Catalog, error) {
 	if err := defaults.Validate(); err != nil {
 		return nil, fmt.Errorf("default properties of buckets: %w", err)
 	}
-	c := &Catalog{types: map[string]*catalogType{DefaultType: {active: true, properties: defaults}}}
-	own := make(map[string][]byte)
-	for key, value := range entries {
-		if name, ok := strings.CutPrefix(key, typePrefix); ok {
-			c.types[name] = newType(name, defaults, value)
-		} else if name, ok := strings.CutPrefix(key, bucketPrefix); ok {
-			own[name] = value
-		}
-	}
-	for name, value := range own {
-		bucketType, bucket, ok := strings.Cut(name, "\x00")
-		if t := c.types[bucketType]; ok && t != nil {
-			t.add(bucket, value)
-		}
-	}
-	return c, nil
+	empty := &Catalog{defaults: defaults}
+	return empty.Next(entries), nil
 }
 
-func newType(name string, defaults Properties, value []byte) *catalogType {
-	e, err := decodeType(value)
-	t := &catalogType{active: e.Active || name == DefaultType, err: err}
-	if err == nil {
-		t.properties, t.err = defaults.over(e.Properties)
+// Next returns the catalog of a later version's entries, with the same defaults.
+// It takes over what did not change, so that one change among many buckets is
+// cheap.
+func (c *Catalog) Next(entries iter.Seq2[string, []byte]) *Catalog {
+	next := &Catalog{c.defaults, make(map[string]*catalogType, len(c.types))}
+	// Types come before buckets, and default may have no entry.
+	next.types[DefaultType] = c.newType(DefaultType, nil)
+	for key, value := range entries {
+		if name, ok := strings.CutPrefix(key, typePrefix); ok {
+			next.types[name] = c.newType(name, value)
+			continue
+		}
+		name, ok := strings.CutPrefix(key, bucketPrefix)
+		if !ok {
+			continue
+		}
+		bucketType, bucket, ok := strings.Cut(name, "\x00")
+		if t := next.types[bucketType]; ok && t != nil {
+			t.add(c.types[bucketType], bucket, value)
+		}
 	}
+	return next
+}
+
+// newType returns a type, taken over from c if its entry is the same.
+func (c *Catalog) newType(name string, raw []byte) *catalogType {
+	if old := c.types[name]; old != nil && bytes.Equal(old.raw, raw) {
+		t := *old
+		t.buckets = make(map[string]*named, len(old.buckets))
+		return &t
+	}
+	t := &catalogType{raw: raw, active: name == DefaultType, properties: c.defaults, buckets: make(map[string]*named)}
+	if raw == nil {
+		return t
+	}
+	e, err := decodeType(raw)
+	t.active = t.active || e.Active
+	if err == nil {
+		t.properties, err = c.defaults.over(e.Properties)
+	}
+	t.err = err
 	return t
 }
 
-func (t *catalogType) add(bucket string, value []byte) {
-	if t.buckets == nil {
-		t.buckets = make(map[string]*named)
+// add adds a bucket, taken over from an older catalog's type if neither changed.
+func (t *catalogType) add(old *catalogType, bucket string, raw []byte) {
+	if old != nil && bytes.Equal(old.raw, t.raw) {
+		if b := old.buckets[bucket]; b != nil && bytes.Equal(b.raw, raw) {
+			t.buckets[bucket] = b
+			return
+		}
 	}
-	b := &named{}
-	own, err := decodeBucket(value)
+	b := &named{raw: raw}
+	own, err := decodeBucket(raw)
 	if err == nil {
 		b.properties, err = t.properties.over(own)
 	}
@@ -178,7 +209,7 @@ type Type struct {
 	// Properties are those of its buckets which say nothing else.
 	Properties Properties `json:"props"`
 	// Err is ErrEntry when the type's entry can't be read; then the properties
-	// are zero.
+	// say nothing.
 	Err error `json:"-"`
 }
 

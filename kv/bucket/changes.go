@@ -93,3 +93,19 @@ func (p Properties) over(own Changes) (Properties, error) {
 	}
 	return p, nil
 }
+
+// merged returns canonical changes after others; neither is changed.
+func (c Changes) merged(later Changes) Changes {
+	out := maps.Clone(c)
+	if out == nil {
+		out = make(Changes)
+	}
+	for name, value := range later {
+		if value == nil {
+			delete(out, name)
+			continue
+		}
+		out[name] = value
+	}
+	return out
+}
