@@ -19,11 +19,17 @@ import (
 // maxAnswer bounds what a Client reads of an answer, in bytes.
 const maxAnswer = 128 << 20
 
+// idleConns is how many connections a Client keeps for requests to come, as many
+// as a load generator has under way at once.
+const idleConns = 256
+
 // Client asks one node. Its errors are *Error: errors.Is matches the sentinels
 // of packages admin, cluster and topology. It is safe for concurrent use.
 type Client struct {
 	base string
 	http *http.Client
+	// streams last as long as their contexts.
+	streams *http.Client
 }
 
 // NewClient returns a client of the admin address: a URL, or host:port for
@@ -40,15 +46,20 @@ func NewClient(addr string) (*Client, error) {
 			Remedy: "give http://HOST:PORT with --admin or BATON_ADMIN", status: http.StatusBadRequest,
 		}
 	}
-	transport := &http.Transport{ResponseHeaderTimeout: DefaultTimeout + 5*time.Second, MaxIdleConnsPerHost: 2, IdleConnTimeout: time.Minute}
+	// Values arrive as they were stored, whatever their encoding.
+	transport := &http.Transport{ResponseHeaderTimeout: DefaultTimeout + 5*time.Second, MaxIdleConnsPerHost: idleConns, IdleConnTimeout: time.Minute, DisableCompression: true}
 	return &Client{
-		base: strings.TrimSuffix(u.Scheme+"://"+u.Host+u.Path, "/"),
-		http: &http.Client{Transport: transport, Timeout: DefaultTimeout + time.Minute},
+		base:    strings.TrimSuffix(u.Scheme+"://"+u.Host+u.Path, "/"),
+		http:    &http.Client{Transport: transport, Timeout: DefaultTimeout + time.Minute},
+		streams: &http.Client{Transport: &http.Transport{IdleConnTimeout: time.Minute, DisableCompression: true}},
 	}, nil
 }
 
 // Close releases idle connections.
-func (c *Client) Close() { c.http.CloseIdleConnections() }
+func (c *Client) Close() {
+	c.http.CloseIdleConnections()
+	c.streams.CloseIdleConnections()
+}
 
 // Addr returns the URL that the client asks.
 func (c *Client) Addr() string { return c.base }
@@ -162,7 +173,7 @@ func (c *Client) Restore(ctx context.Context, state []byte) (Done, error) {
 }
 
 func get[T any](ctx context.Context, c *Client, path string) (T, error) {
-	return ask[T](ctx, c, http.MethodGet, path, nil)
+	return answer[T](ctx, c, call{method: http.MethodGet, path: path, operation: operation(path)})
 }
 
 func send[T any](ctx context.Context, c *Client, path string, body any) (T, error) {
@@ -171,66 +182,101 @@ func send[T any](ctx context.Context, c *Client, path string, body any) (T, erro
 		var none T
 		return none, toError(operation(path), "", refuse(ErrRequest, "%v", err))
 	}
-	return ask[T](ctx, c, http.MethodPost, path, b)
+	header := http.Header{"Content-Type": {"application/json"}}
+	return answer[T](ctx, c, call{method: http.MethodPost, path: path, operation: operation(path), body: b, header: header})
 }
 
 func operation(path string) string { return strings.TrimPrefix(path, "/v1/") }
 
-// ask makes one request. Nothing is retried: the caller knows whether it may.
-func ask[T any](ctx context.Context, c *Client, method, path string, body []byte) (T, error) {
-	var result T
-	req, err := http.NewRequestWithContext(ctx, method, c.base+path, bytes.NewReader(body))
+// call is one request of a Client.
+type call struct {
+	method, path string
+	// operation and operand name it in errors.
+	operation, operand string
+	header             http.Header
+	body               []byte
+	// stream: the answer takes as long as it takes.
+	stream bool
+}
+
+// do makes one request. Nothing is retried: the caller knows whether it may. The
+// body of the answer has to be closed.
+func (c *Client) do(ctx context.Context, x call) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, x.method, c.base+x.path, bytes.NewReader(x.body))
 	if err != nil {
-		return result, toError(operation(path), c.base, refuse(ErrRequest, "%v", err))
+		return nil, toError(x.operation, c.base, refuse(ErrRequest, "%v", err))
 	}
-	if body != nil {
-		req.Header.Set("Content-Type", "application/json")
+	for k, v := range x.header {
+		req.Header[k] = v
 	}
-	resp, err := c.http.Do(req)
+	client := c.http
+	if x.stream {
+		client = c.streams
+	}
+	resp, err := client.Do(req)
 	if err != nil {
-		return result, c.lost(ctx, method, path, err)
+		return nil, c.lost(ctx, x, err)
+	}
+	if resp.StatusCode < http.StatusBadRequest {
+		return resp, nil
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return result, c.lost(ctx, method, path, err)
+		return nil, c.lost(ctx, x, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		e := &Error{status: resp.StatusCode}
-		if err := json.Unmarshal(answer, e); err != nil || e.Code == "" {
-			return result, c.strange(path, resp.Status)
-		}
-		return result, e
+	e := &Error{status: resp.StatusCode}
+	if err := json.Unmarshal(body, e); err != nil || e.Code == "" {
+		return nil, c.strange(x.operation, resp.Status)
 	}
-	if err := json.Unmarshal(answer, &result); err != nil {
-		return result, c.strange(path, err.Error())
+	return nil, e
+}
+
+// answer makes a request whose answer is one JSON value.
+func answer[T any](ctx context.Context, c *Client, x call) (T, error) {
+	var result T
+	resp, err := c.do(ctx, x)
+	if err != nil {
+		return result, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return result, c.lost(ctx, x, err)
+	}
+	if err := json.Unmarshal(body, &result); err != nil {
+		return result, c.strange(x.operation, err.Error())
 	}
 	return result, nil
 }
 
 // strange says that something else than a node answered.
-func (c *Client) strange(path, what string) *Error {
+func (c *Client) strange(operation, what string) *Error {
 	return &Error{
-		Code: "internal", Operation: operation(path), Operand: c.base, Message: "the answer is not a Baton node's (" + what + ")",
+		Code: "internal", Operation: operation, Operand: c.base, Message: "the answer is not a Baton node's (" + what + ")",
 		Remedy: "name a node's admin address with --admin or BATON_ADMIN", status: http.StatusBadGateway,
 	}
 }
 
 // lost says why there is no answer. A change may have been made unless nothing
 // listens at all.
-func (c *Client) lost(ctx context.Context, method, path string, err error) error {
+func (c *Client) lost(ctx context.Context, x call, err error) error {
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.DeadlineExceeded) {
-		return fmt.Errorf("%s at %s: %w", operation(path), c.base, cause)
+		return fmt.Errorf("%s at %s: %w", x.operation, c.base, cause)
 	}
 	e := &Error{
-		Code: "unreachable", Operation: operation(path), Operand: c.base, status: http.StatusServiceUnavailable,
+		Code: "unreachable", Operation: x.operation, Operand: c.base, status: http.StatusServiceUnavailable,
 		Message: "can't reach the admin address: " + root(err).Error(),
 		Remedy:  "is the node running? Name another address with --admin URL or BATON_ADMIN",
 	}
-	if method == http.MethodPost && !notConnected(err) {
-		e.Code, e.status = "unknown_outcome", http.StatusGatewayTimeout
-		e.Message = "the answer was lost: " + root(err).Error()
-		e.Remedy = "it may have been done: look at baton cluster status, then repeat it"
+	if x.method == http.MethodGet || notConnected(err) {
+		return e
+	}
+	e.Code, e.status = "unknown_outcome", http.StatusGatewayTimeout
+	e.Message = "the answer was lost: " + root(err).Error()
+	e.Remedy = "it may have been done: look at baton cluster status, then repeat it"
+	if x.method != http.MethodPost {
+		e.Code, e.Operand, e.Remedy = "unknown_write", x.operand, "it may have been done: read the object, then decide"
 	}
 	return e
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/kv"
 )
 
 // Errors of the admin API itself.
@@ -37,6 +38,10 @@ var (
 	ErrNodeUp = errors.New("node answers")
 	// ErrInternal is returned for what has no code of its own.
 	ErrInternal = errors.New("internal error")
+	// ErrUnknownWrite is returned when an object may have been written or not.
+	ErrUnknownWrite = errors.New("outcome of the write unknown")
+	// ErrIncomplete is returned by a Client for a stream that was cut off.
+	ErrIncomplete = errors.New("answer incomplete")
 	// ErrUnreachable is returned by a Client when nothing answers.
 	ErrUnreachable = errors.New("admin address unreachable")
 )
@@ -103,6 +108,19 @@ var known = []struct {
 	{ErrJoined, "already_joined", http.StatusConflict, "a node has one cluster: start it with an empty data directory to join another"},
 	{ErrNodeUp, "node_up", http.StatusConflict, "stop its process first, or force it"},
 	{ErrNoRestore, "no_restore", http.StatusConflict, "nothing has to be restored"},
+
+	{kv.ErrNotFound, "object_not_found", http.StatusNotFound, ""},
+	{kv.ErrExists, "object_exists", http.StatusPreconditionFailed, ""},
+	{kv.ErrModified, "object_modified", http.StatusPreconditionFailed, "get it and decide anew"},
+	{kv.ErrTooLarge, "object_too_large", http.StatusRequestEntityTooLarge, ""},
+	{kv.ErrEmptyName, "empty_name", http.StatusBadRequest, "give a bucket and a key"},
+	{kv.ErrBadRequest, "bad_object", http.StatusBadRequest, ""},
+	{kv.ErrContext, "bad_context", http.StatusBadRequest, "get the object and use the context that comes with it"},
+	{kv.ErrSiblings, "too_many_siblings", http.StatusConflict, "get it, and write one value with its context"},
+	{kv.ErrCorrupt, "object_corrupt", http.StatusInternalServerError, ""},
+	{kv.ErrFormat, "object_format", http.StatusInternalServerError, "read it with the version that wrote it, or a newer one"},
+	{ErrUnknownWrite, "unknown_write", http.StatusGatewayTimeout, "it may have been done: read the object, then decide"},
+	{ErrIncomplete, "incomplete", http.StatusBadGateway, "ask again"},
 
 	{topology.ErrInvalid, "invalid", http.StatusBadRequest, ""},
 	{topology.ErrUnknownKind, "unknown_kind", http.StatusBadRequest, ""},

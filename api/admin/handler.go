@@ -32,6 +32,8 @@ const (
 type Options struct {
 	// Node is what the handler speaks for; required.
 	Node Node
+	// Store holds the objects; nil where the API serves none.
+	Store Store
 	// Changes: serve what changes the cluster too, and what only an operator
 	// should see. Set it on the admin address alone.
 	Changes bool
@@ -68,7 +70,7 @@ func NewServer(h http.Handler) *http.Server {
 		ReadTimeout:       time.Minute,
 		WriteTimeout:      2 * time.Minute,
 		IdleTimeout:       2 * time.Minute,
-		MaxHeaderBytes:    64 << 10,
+		MaxHeaderBytes:    1 << 20, // what belongs to an object beside its value is in a header
 	}
 }
 
@@ -96,6 +98,10 @@ type request struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if path, ok := strings.CutPrefix(r.URL.EscapedPath(), objectsPath+"/"); ok {
+		h.serveObjects(w, r, path)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
 	defer cancel()
 	operand := ""

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // host lets commands of the test talk to a node.
 func host(t *testing.T, n *admintest.Node) {
 	t.Helper()
-	s := httptest.NewServer(admin.NewHandler(admin.Options{Node: n, Changes: true, ReadWait: time.Minute}))
+	s := httptest.NewServer(admin.NewHandler(admin.Options{Node: n, Store: admintest.NewStore(), Changes: true, ReadWait: time.Minute}))
 	t.Cleanup(s.Close)
 	t.Setenv("BATON_ADMIN", s.URL)
 }
@@ -113,6 +113,10 @@ func TestCommands_grammar(t *testing.T) {
 		"handoff move", "handoff move 1", "handoff move one a", "handoff move -1 a", "handoff move 99999999999 a", "handoff stop",
 		"ringready a", "ring-status a", "member-status a",
 		"config show a", "config check --store etcd", "config check --config nowhere", "config set",
+		"get", "get b", "get b k x", "get b k --siblings -o x",
+		"put", "put b", "put b k v w", "put b k v --if-none-match=maybe",
+		"del", "del b", "del b k x",
+		"list", "list a b",
 		"steal",
 	} {
 		t.Run(line, func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cmd/node/demo"
 	"github.com/dee2748c/baton/cmd/node/settings"
+	"github.com/dee2748c/baton/kv"
 )
 
 // Exit codes; doc.go says what each means.
@@ -40,7 +41,7 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 
 // negative errors say that the command worked and the answer is no.
-var negative = []error{demo.ErrInexact, errNotReady}
+var negative = []error{demo.ErrInexact, errNotReady, kv.ErrNotFound, kv.ErrExists, kv.ErrModified, errSiblings}
 
 // refused errors of a start say that this is not the process to run.
 var refused = []error{baton.ErrDirInUse, baton.ErrIdentity, baton.ErrRecordLost, baton.ErrRemoved, baton.ErrFenced}

@@ -51,6 +51,7 @@ unknown, 4 refused by the cluster's state.`,
 		SuggestionsMinimumDistance: 2,
 	}
 	root.AddCommand(newStart(), newCluster(), newTransfers(), newTransferLimit(), newHandoff(),
-		newRingReady(), newRingStatus(), newMembers("member-status"), newConfig(), newDemo(), newVersion())
+		newRingReady(), newRingStatus(), newMembers("member-status"), newConfig(), newDemo(), newVersion(),
+		newGet(), newPut(), newDel(), newList())
 	return root
 }
