@@ -11,6 +11,7 @@ import (
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
 )
 
 // Errors of the admin API itself.
@@ -119,6 +120,13 @@ var known = []struct {
 	{kv.ErrSiblings, "too_many_siblings", http.StatusConflict, "get it, and write one value with its context"},
 	{kv.ErrCorrupt, "object_corrupt", http.StatusInternalServerError, ""},
 	{kv.ErrFormat, "object_format", http.StatusInternalServerError, "read it with the version that wrote it, or a newer one"},
+	{bucket.ErrNoType, "no_bucket_type", http.StatusNotFound, "create it: baton bucket-type create"},
+	{bucket.ErrNotActive, "bucket_type_not_active", http.StatusConflict, "activate it: baton bucket-type activate"},
+	{bucket.ErrActive, "bucket_type_active", http.StatusConflict, "update it: baton bucket-type update"},
+	{bucket.ErrReserved, "reserved_name", http.StatusBadRequest, "take another name"},
+	{bucket.ErrName, "unusable_name", http.StatusBadRequest, ""},
+	{bucket.ErrSyntax, "bad_properties", http.StatusBadRequest, "give a JSON object of names and values"},
+	{bucket.ErrEntry, "unreadable_entry", http.StatusInternalServerError, "ask a node of the newest version"},
 	{ErrUnknownWrite, "unknown_write", http.StatusGatewayTimeout, "it may have been done: read the object, then decide"},
 	{ErrIncomplete, "incomplete", http.StatusBadGateway, "ask again"},
 
@@ -147,6 +155,9 @@ var known = []struct {
 	{topology.ErrNotOwner, "not_owner", http.StatusConflict, ""},
 	{topology.ErrNotParticipant, "not_participant", http.StatusConflict, ""},
 	{topology.ErrStale, "stale", http.StatusConflict, ""},
+	{topology.ErrMetadataChanged, "metadata_changed", http.StatusConflict, "look at it as it is now, and decide anew"},
+	{topology.ErrRecordFull, "record_full", http.StatusConflict, ""},
+	{topology.ErrStaleGrace, "stale_grace", http.StatusConflict, "try again"},
 	{topology.ErrStage, "stage", http.StatusConflict, ""},
 	{topology.ErrTooLate, "too_late", http.StatusConflict, ""},
 	{topology.ErrDamaged, "damaged", http.StatusBadRequest, "give a file that baton cluster backup wrote"},
