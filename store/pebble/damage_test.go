@@ -260,3 +260,44 @@ func openFlipped(t *testing.T, from vfs.FS, path string, at int64) (uint64, erro
 	}
 	return n, nil
 }
+
+// TestOpen_damagedFiles flips bits of the files that say what the database is.
+// The store opens with all that it held, or not at all, and says which file it
+// is; but the last record of a manifest may as well be torn.
+func TestOpen_damagedFiles(t *testing.T) {
+	fs := sound(t)
+	for _, test := range []struct {
+		prefix  string
+		refused bool
+	}{{"MANIFEST-", true}, {"OPTIONS-", false}} {
+		flips, refused, short := 0, 0, 0
+		for path, size := range files(t, fs, "") {
+			name := fs.PathBase(path)
+			if !strings.HasPrefix(name, test.prefix) {
+				continue
+			}
+			for at := int64(0); at < size; at += 3 {
+				flips++
+				what := fmt.Sprintf("byte %d of %s", at, path)
+				e, err := pebble.Open("store", small(t, flipped(t, fs, path, at, uint(at%8))))
+				if err != nil {
+					refused++
+					var damage *store.DamageError
+					if !errors.As(err, &damage) || !errors.Is(err, store.ErrCorrupt) || damage.File != name || !strings.Contains(err.Error(), "remove store") {
+						t.Errorf("%s: %v", what, err)
+					}
+					continue
+				}
+				p, err := e.Open(someID)
+				if n := recount(t, p, err); n != damagedItems {
+					short++
+				}
+				closeAll(t, e)
+			}
+		}
+		t.Logf("%s: %d flips, %d refused, %d short", test.prefix, flips, refused, short)
+		if (refused > 0) != test.refused || short > 50 || (!test.refused && short > 0) {
+			t.Errorf("%s: %d flips, %d refused, %d short", test.prefix, flips, refused, short)
+		}
+	}
+}

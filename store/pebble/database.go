@@ -31,6 +31,8 @@ type database struct {
 	identity [16]byte
 	fresh    bool // this process made the store
 
+	excising atomic.Bool // an excise is under way
+
 	failure atomic.Pointer[error] // the first one that broke a promise
 
 	numbers struct {
@@ -59,6 +61,7 @@ func openDatabase(dir string, o Options) (*database, error) {
 	for i := range d.settings.Levels {
 		d.settings.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
 	}
+	d.settings.Experimental.DisableIngestAsFlushable = d.excising.Load
 	d.settings.EnsureDefaults()
 	var err error
 	d.DB, err = db.Open(dir, d.settings)

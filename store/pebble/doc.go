@@ -26,6 +26,7 @@
 //	'r' ID                   a record, as store.Record.AppendBinary writes it
 //	'g' number(8) 0x00 key   version(8) value
 //	'g' number(8) 0x01       summary: items(8) bytes(8) digest(16)
+//	'g' number(8) 0x02       empty: damaged items were given up, and the summary is to be counted
 //
 // Generation numbers start at 1, 0 stands for none. They are reserved in blocks
 // by a synced write before the first of a block is used, and never used again:

@@ -21,6 +21,8 @@ type Engine struct {
 	closed   atomic.Bool // set before the database is closed
 	closeErr error
 
+	excising sync.Mutex // before all other locks: one Excise at a time
+
 	mu      sync.Mutex
 	slots   map[store.ID]*slot
 	readers map[revoker]struct{} // open snapshots and iterators
@@ -31,18 +33,32 @@ var _ store.Engine = (*Engine)(nil)
 // revoker is a snapshot or an iterator: it can be closed under its user.
 type revoker interface{ revoke() error }
 
-// Open opens the database in dir, which is created if it does not exist.
+// Open opens the database in dir, which is created if it does not exist. What
+// can't be opened because it is damaged is a *store.DamageError.
 func Open(dir string, o Options) (*Engine, error) {
-	if err := o.Validate(); err != nil {
-		return nil, fmt.Errorf("open store in %s: %w", dir, err)
-	}
-	d, err := openDatabase(dir, o.withDefaults())
+	e, err := open(dir, o)
 	if err != nil {
 		return nil, fmt.Errorf("open store in %s: %w", dir, err)
 	}
+	return e, nil
+}
+
+func open(dir string, o Options) (*Engine, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o = o.withDefaults()
+	err := inspect(dir, o)
+	if err != nil {
+		return nil, err
+	}
+	d, err := openDatabase(dir, o)
+	if err != nil {
+		return nil, damaged(dir, o.FS, err)
+	}
 	e := &Engine{database: d, dir: dir, slots: make(map[store.ID]*slot), readers: make(map[revoker]struct{})}
 	if err := e.restore(); err != nil {
-		return nil, fmt.Errorf("open store in %s: %w", dir, errors.Join(err, d.Close()))
+		return nil, errors.Join(damaged(dir, o.FS, err), d.Close())
 	}
 	return e, nil
 }
@@ -73,7 +89,28 @@ func (e *Engine) restore() error {
 	if err := e.sweep(named); err != nil {
 		return err
 	}
-	return e.clearLoads()
+	if err := e.clearLoads(); err != nil {
+		return err
+	}
+	return e.settle()
+}
+
+// settle counts what an Excise that was cut short left to be counted. Where
+// that meets damage, reads will too, and whoever reads has it cut out.
+func (e *Engine) settle() error {
+	for _, s := range e.all() {
+		for _, g := range []*generation{s.active, s.staged} {
+			if g == nil || !g.doubt {
+				continue
+			}
+			if err := g.recount(); errors.Is(err, store.ErrCorrupt) {
+				e.database.options.Logger.Error("summary not counted", "partition", s.id.String(), "err", err)
+			} else if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // load makes the slot of a stored pointer.

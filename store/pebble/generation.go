@@ -28,6 +28,7 @@ type generation struct {
 	sorted bool       // last is known
 	order  []int      // room for a batch's order
 	key    []byte     // room for a key
+	doubt  bool       // the summary is to be counted
 
 	summaryMu sync.Mutex // after writer
 	summary   store.Summary
@@ -52,7 +53,18 @@ func (e *Engine) loadGeneration(id store.ID, number uint64) (*generation, error)
 	g := &generation{engine: e, id: id, number: number}
 	var err error
 	g.summary, err = g.readSummary(e.database)
-	return g, err
+	if err == nil {
+		_, err = e.database.read(e.database, g.doubtKey())
+	}
+	switch {
+	case errors.Is(err, store.ErrNotFound):
+		return g, nil
+	case err == nil || errors.Is(err, store.ErrCorrupt):
+		g.doubt = true
+		return g, nil
+	default:
+		return nil, err
+	}
 }
 
 // name returns the number of a generation, 0 if there is none.
@@ -69,6 +81,10 @@ func (g *generation) appendItemKey(dst, key []byte) []byte {
 
 func (g *generation) summaryKey() []byte {
 	return append(appendPrefix(make([]byte, 0, prefixSize+1), g.number), tagSummary)
+}
+
+func (g *generation) doubtKey() []byte {
+	return append(appendPrefix(make([]byte, 0, prefixSize+1), g.number), tagDoubt)
 }
 
 // readSummary returns the stored summary; that of nothing if none is stored.
@@ -88,15 +104,20 @@ func (g *generation) readSummary(from db.Reader) (store.Summary, error) {
 // not dropped and the engine not closed.
 func (g *generation) enter(op string) error {
 	g.mu.RLock()
-	err := g.engine.alive()
-	if err == nil && g.dropped.Load() {
-		err = store.ErrDropped
-	}
-	if err != nil {
+	if err := g.usable(); err != nil {
 		g.mu.RUnlock()
 		return fmt.Errorf("%s %v: %w", op, g.id, err)
 	}
 	return nil
+}
+
+// usable returns why the generation can't be used, if it can't.
+func (g *generation) usable() error {
+	err := g.engine.alive()
+	if err == nil && g.dropped.Load() {
+		err = store.ErrDropped
+	}
+	return err
 }
 
 // damaged translates err, and names the items if it is that they are corrupt.
@@ -195,7 +216,7 @@ func (g *generation) write(ops []store.Op, size int) error {
 func (g *generation) replace(batch *db.Batch, op *store.Op, summary *store.Summary, last *[]byte) error {
 	g.key = g.appendItemKey(g.key[:0], op.Key)
 	found := false
-	if above := summary.Items == 0 || bytes.Compare(op.Key, *last) > 0; !above {
+	if above := (summary.Items == 0 && !g.doubt) || bytes.Compare(op.Key, *last) > 0; !above {
 		var err error
 		if found, err = g.subtract(op.Key, summary); err != nil {
 			return err

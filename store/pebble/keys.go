@@ -21,6 +21,7 @@ const (
 
 	tagItem    = 0x00
 	tagSummary = 0x01
+	tagDoubt   = 0x02
 )
 
 const (

@@ -1,6 +1,7 @@
 package pebble
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -29,16 +30,20 @@ func (g *generation) Snapshot() store.Snapshot {
 	defer g.leave()
 	// The summary is read from the cut itself, so it is that of its items
 	// whatever is written meanwhile.
-	cut := g.engine.database.NewSnapshot()
-	summary, err := g.readSummary(cut)
+	cut := g.cut()
+	summary, err := g.readSummary(cut.open)
 	if err != nil {
-		s.err = fmt.Errorf("snapshot: %w", g.damaged(err, nil, nil))
-		if err := cut.Close(); err != nil {
-			s.err = fmt.Errorf("%w, and then: %w", s.err, err)
-		}
+		err = g.damaged(err, nil, nil)
+		s.err = fmt.Errorf("snapshot: %w", errors.Join(err, cut.Close()))
 		return s
 	}
-	s.open, s.summary = cut, summary
+	cut.summary = summary
+	return cut
+}
+
+// cut returns a snapshot that has no summary yet. The caller has entered.
+func (g *generation) cut() *snapshot {
+	s := &snapshot{g: g, open: g.engine.database.NewSnapshot()}
 	g.engine.register(s)
 	return s
 }

@@ -1,0 +1,54 @@
+package store
+
+import "fmt"
+
+// Excised is a range of keys that a generation gives up: From <= key < To, a nil
+// From is the first key, a nil To the end.
+type Excised struct {
+	ID       ID
+	From, To []byte
+}
+
+// Exciser is implemented by partitions whose items a disk can damage.
+type Exciser interface {
+	// Excise gives up what can't be read of the items with from <= key < to, which
+	// are the bounds of a CorruptError, so that reads, writes and the upkeep of the
+	// store go on without them. It gives up as little as it can, but no less than
+	// a block of keys around each damaged one, and where a whole table can't be
+	// read, what that holds of other partitions of the engine.
+	//
+	// Announce is told what is about to be given up, once or several times, and
+	// must make sure that nobody takes the gaps for deletes; if it fails nothing
+	// more is given up and its error is returned. It is not called when all can
+	// be read. Until Excise returns, the Summary may be that of before, and a copy
+	// of the partition is refused by whoever compares it with its items; reads and
+	// writes go on but for the moment of the cut. Open snapshots of it end with
+	// ErrCorrupt. What is given up stays so after a crash, which may not be said
+	// of an Excise that failed.
+	//
+	// A *DamageError is returned when the damage can't be cut out.
+	Excise(from, to []byte, announce func([]Excised) error) error
+}
+
+// DamageError says that a store can't go on, or can't be opened, without a file
+// of it that is damaged. It is an ErrCorrupt.
+type DamageError struct {
+	Dir  string // of the store
+	File string // in it; "" if it is not known which
+	Err  error  // what was found
+}
+
+// Error names the file and the way out.
+func (e *DamageError) Error() string {
+	file := e.File
+	if file == "" {
+		file = "a file"
+	}
+	return fmt.Sprintf("%s in %s is damaged (%v): stop the node, remove %s, and start it again: the other replicas bring its data back", file, e.Dir, e.Err, e.Dir)
+}
+
+// Unwrap returns what was found.
+func (e *DamageError) Unwrap() error { return e.Err }
+
+// Is makes it an ErrCorrupt, whatever was found.
+func (e *DamageError) Is(target error) bool { return target == ErrCorrupt }
