@@ -1,0 +1,51 @@
+package kv
+
+import (
+	"bytes"
+	"fmt"
+
+	"github.com/dee2748c/baton/vnode"
+)
+
+// bucketPage lists the buckets of a type in which this copy has an object. It
+// skips from bucket to bucket: a bucket costs one seek, and the tombstones
+// before its first object.
+func (p *partition) bucketPage(cx *vnode.Context, r *pageRequest, g *page) error {
+	prefix, from, to := r.bounds()
+	defer p.last.begin(rawRequest{})
+	looked := 0
+	for more := true; more; {
+		more = false
+		for storeKey, stored := range cx.Scan(from, to) {
+			position, ok := bucketAt(storeKey[prefix:])
+			if !ok {
+				return fmt.Errorf("store key %x: %w", storeKey, ErrCorrupt)
+			}
+			if g.items == r.limit || looked >= r.limit*scanBudget || len(g.entries) >= r.bytes {
+				g.flags |= replyMore
+				g.next = bytes.Clone(storeKey[prefix:])
+				return nil
+			}
+			looked++
+			s := &p.last.state
+			if err := s.Decode(stored); err != nil {
+				return fmt.Errorf("store key %x as it is stored: %w", storeKey, err)
+			}
+			if s.Live() == 0 {
+				continue
+			}
+			g.entries = append(appendBytes(g.entries, position), 0)
+			g.items++
+			from = append(append(from[:0:0], storeKey[:prefix]...), position...)
+			from, more = prefixEnd(from), true
+			break
+		}
+	}
+	return nil
+}
+
+// bucketAt returns the part of a position that names the bucket.
+func bucketAt(position []byte) ([]byte, bool) {
+	_, rest, ok := cutEscaped(position)
+	return position[:len(position)-len(rest)], ok
+}

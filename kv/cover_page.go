@@ -1,0 +1,373 @@
+package kv
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"regexp"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/vnode"
+)
+
+// pageRequest asks one copy for a page of a scan, or for what stands at given
+// positions of it. It begins with an operation code, opPage for objects and
+// index entries, opBuckets for buckets:
+//
+//	op  flags  uvarint head  type  bucket  index  uvarint limit  uvarint bytes
+//	    page:   pattern  from  to
+//	    lookup: { position }...
+//
+// Fields without a size have their length in front.
+type pageRequest struct {
+	op                      byte
+	flags                   byte
+	head                    ring.Partition
+	bucketType, bucket, name string
+	limit, bytes            int
+	pattern                 string
+	from, to                []byte // to is the end if flagBounded is not set
+	positions               []byte // encoded, of a lookup
+}
+
+// Flags of a page request.
+const (
+	pageStored  = 1 << iota // the entries with their states, not only what tells them apart
+	pageLookup              // what stands at the positions
+	pageBounded             // to is a bound
+	pageInt                 // the index is of integers
+	pageFlagsEnd
+)
+
+// Flags of a reply.
+const (
+	replyMore       = 1 << iota // the page ends before the range does
+	replyIncomplete             // the copy lacks what was acknowledged
+	replyFlagsEnd
+)
+
+func (r *pageRequest) append(dst []byte) []byte {
+	dst = append(dst, r.op, r.flags)
+	dst = binary.AppendUvarint(dst, uint64(r.head))
+	dst = appendBytes(appendBytes(appendBytes(dst, r.bucketType), r.bucket), r.name)
+	dst = binary.AppendUvarint(dst, uint64(r.limit))
+	dst = binary.AppendUvarint(dst, uint64(r.bytes))
+	if r.flags&pageLookup != 0 {
+		return append(dst, r.positions...)
+	}
+	return appendBytes(appendBytes(appendBytes(dst, r.pattern), r.from), r.to)
+}
+
+func cutPageRequest(body []byte) (r pageRequest, err error) {
+	bad := fmt.Errorf("page: %w", ErrBadRequest)
+	if len(body) < 2 || body[1] >= pageFlagsEnd {
+		return r, bad
+	}
+	r.op, r.flags = body[0], body[1]
+	head, rest, ok := cutUvarint(body[2:])
+	if !ok || head >= ring.MaxSize {
+		return r, bad
+	}
+	r.head = ring.Partition(head)
+	for _, field := range []*string{&r.bucketType, &r.bucket, &r.name} {
+		var b []byte
+		if b, rest, ok = cutBytes(rest); !ok || len(b) > MaxNameBytes {
+			return r, bad
+		}
+		*field = view(b)
+	}
+	for _, field := range []*int{&r.limit, &r.bytes} {
+		var n uint64
+		if n, rest, ok = cutUvarint(rest); !ok || n == 0 || n > 1<<30 {
+			return r, bad
+		}
+		*field = int(n)
+	}
+	if r.op == opPage && r.bucket == "" || r.op == opBuckets && r.flags != r.flags&pageBounded {
+		return r, bad
+	}
+	if r.flags&pageLookup != 0 {
+		r.positions = rest
+		return r, nil
+	}
+	pattern, rest, ok := cutBytes(rest)
+	if !ok {
+		return r, bad
+	}
+	r.pattern = view(pattern)
+	if r.from, rest, ok = cutBytes(rest); !ok {
+		return r, bad
+	}
+	if r.to, rest, ok = cutBytes(rest); !ok || len(rest) > 0 || len(r.to) > 0 && r.flags&pageBounded == 0 {
+		return r, bad
+	}
+	return r, nil
+}
+
+// prefix returns what the store keys of the request's space begin with; the
+// position follows.
+func (r *pageRequest) prefix() []byte {
+	switch {
+	case r.op == opBuckets:
+		return appendEscaped(appendHead([]byte{spaceObject}, r.head), r.bucketType)
+	case r.name != "":
+		return appendIndex(nil, r.head, r.bucketType, r.bucket, r.name)
+	default:
+		return AppendPrefix(nil, r.head, r.bucketType, r.bucket)
+	}
+}
+
+// bounds returns the store keys between which the page lies.
+func (r *pageRequest) bounds() (prefix int, from, to []byte) {
+	start := r.prefix()
+	from = append(bytes.Clone(start), r.from...)
+	if r.flags&pageBounded != 0 {
+		return len(start), from, append(bytes.Clone(start), r.to...)
+	}
+	return len(start), from, prefixEnd(bytes.Clone(start))
+}
+
+// page is the reply under construction.
+type page struct {
+	flags   byte
+	next    []byte // with replyMore: the first position that was not looked at
+	entries []byte
+	items   int
+}
+
+// encode returns the reply:
+//
+//	ok  flags  [next]  { position  form }...
+func (g *page) encode() []byte {
+	reply := make([]byte, 0, 2+len(g.next)+4+len(g.entries))
+	reply = append(reply, codeOK, g.flags)
+	if g.flags&replyMore != 0 {
+		reply = appendBytes(reply, g.next)
+	}
+	return append(reply, g.entries...)
+}
+
+// scanBudget is how many store items a page looks at for each that it may hold,
+// so that a filter which nothing passes does not keep the vnode from its work.
+const scanBudget = 8
+
+// cover serves a page or a lookup.
+func (p *partition) cover(cx *vnode.Context, body []byte) ([]byte, error) {
+	r, err := cutPageRequest(body)
+	if err != nil {
+		return nil, err
+	}
+	var g page
+	if cx.Incomplete() || cx.Hints(p.id) {
+		g.flags |= replyIncomplete
+	}
+	switch {
+	case r.op == opBuckets:
+		err = p.bucketPage(cx, &r, &g)
+	case r.flags&pageLookup != 0:
+		err = p.lookup(cx, &r, &g)
+	default:
+		err = p.page(cx, &r, &g)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return g.encode(), nil
+}
+
+func (p *partition) page(cx *vnode.Context, r *pageRequest, g *page) error {
+	re, err := compile(r.pattern)
+	if err != nil {
+		return err
+	}
+	prefix, from, to := r.bounds()
+	defer p.last.begin(rawRequest{})
+	looked := 0
+	for storeKey, stored := range cx.Scan(from, to) {
+		position := storeKey[prefix:]
+		if g.items == r.limit || looked == r.limit*scanBudget || len(g.entries) >= r.bytes {
+			g.flags |= replyMore
+			g.next = bytes.Clone(position)
+			break
+		}
+		looked++
+		if err := p.add(cx, r, g, re, position, stored); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// add puts the entry at a position into the page, if it passes the filter.
+// stored is the object's state; an index entry's is looked up.
+func (p *partition) add(cx *vnode.Context, r *pageRequest, g *page, re *regexp.Regexp, position, stored []byte) error {
+	var term Index
+	text := view(position)
+	if r.name != "" {
+		var key string
+		var ok bool
+		if term, key, ok = cutTerm(r.kind(), position); !ok {
+			return fmt.Errorf("index entry %x: %w", position, ErrCorrupt)
+		}
+		text = term.text()
+		if re != nil && !re.MatchString(text) {
+			return nil
+		}
+		stored = cx.Get(AppendKey(nil, r.head, r.bucketType, r.bucket, key))
+		if stored == nil && cx.Err() == nil {
+			return fmt.Errorf("index entry %x of no object: %w", position, ErrCorrupt)
+		}
+	} else if re != nil && !re.MatchString(text) {
+		return nil
+	}
+	if cx.Err() != nil {
+		return nil // the command fails with it
+	}
+	g.entries = appendBytes(g.entries, position)
+	g.items++
+	if r.flags&pageStored != 0 {
+		g.entries = appendBytes(g.entries, stored)
+		return nil
+	}
+	return p.addOutline(r, g, &term, stored)
+}
+
+func (p *partition) addOutline(r *pageRequest, g *page, term *Index, stored []byte) error {
+	s := &p.last.state
+	if err := s.Decode(stored); err != nil {
+		return fmt.Errorf("%q as it is stored: %w", r.bucket, err)
+	}
+	at := len(g.entries)
+	g.entries = append(g.entries, 0) // the length, in most cases
+	if r.name == "" {
+		g.entries = appendOutline(g.entries, s, nil)
+	} else {
+		g.entries = appendOutline(g.entries, s, func(content []byte) bool { return carries(content, r.name, term) })
+	}
+	n := len(g.entries) - at - 1
+	if n < 0x80 {
+		g.entries[at] = byte(n)
+		return nil
+	}
+	outline := bytes.Clone(g.entries[at+1:])
+	g.entries = appendBytes(g.entries[:at], outline)
+	return nil
+}
+
+func (r *pageRequest) kind() IndexKind {
+	if r.flags&pageInt != 0 {
+		return IntIndex
+	}
+	return BinIndex
+}
+
+// carries reports whether a content has the index entry.
+func carries(content []byte, name string, term *Index) bool {
+	for e := range eachIndex(content) {
+		if e.Kind == term.Kind && e.Int == term.Int && e.Bin == term.Bin && e.FullName() == name {
+			return true
+		}
+	}
+	return false
+}
+
+// lookup answers what the copy knows of the objects at the positions of index
+// entries, whether it has the entries or not. An object that it has not heard of
+// has an empty outline. What does not fit is left out at the end.
+func (p *partition) lookup(cx *vnode.Context, r *pageRequest, g *page) error {
+	defer p.last.begin(rawRequest{})
+	for rest := r.positions; len(rest) > 0 && len(g.entries) < r.bytes; {
+		position, after, ok := cutBytes(rest)
+		var term Index
+		var key string
+		if ok {
+			term, key, ok = cutTerm(r.kind(), position)
+		}
+		if !ok || r.name == "" {
+			return fmt.Errorf("look up: %w", ErrBadRequest)
+		}
+		rest = after
+		stored := cx.Get(AppendKey(nil, r.head, r.bucketType, r.bucket, key))
+		g.entries = appendBytes(g.entries, position)
+		if stored == nil {
+			g.entries = append(g.entries, 0)
+			continue
+		}
+		if err := p.addOutline(r, g, &term, stored); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// An outline is a state without its contents, which is enough to merge states
+// and see what of an entry is left:
+//
+//	uvarint length, context
+//	{ uvarint position of the dot's actor  uvarint N of the clock there - N of
+//	  the dot  uvarint milliseconds * 4 + carries the entry * 2 + deleted }...
+//
+// Equal states have equal outlines.
+func appendOutline(dst []byte, s *State, carries func(content []byte) bool) []byte {
+	dst = binary.AppendUvarint(dst, uint64(contextLen(s.Clock)))
+	dst = AppendContext(dst, s.Clock)
+	for i := range s.Siblings {
+		v := &s.Siblings[i]
+		at, _ := s.Clock.at(v.Dot.Actor)
+		dst = binary.AppendUvarint(dst, uint64(at))
+		dst = binary.AppendUvarint(dst, s.Clock[at].N-v.Dot.N)
+		stamp := v.Modified << 2
+		if v.Deleted {
+			stamp |= 1
+		} else if carries == nil || carries(v.Content) {
+			stamp |= 2
+		}
+		dst = binary.AppendUvarint(dst, stamp)
+	}
+	return dst
+}
+
+// Contents of siblings decoded from an outline.
+var (
+	carrying = []byte{1}
+	another  = []byte{0}
+)
+
+// decodeOutline sets s from an outline: the content of a sibling says whether it
+// carries the entry.
+func decodeOutline(s *State, b []byte) error {
+	context, rest, ok := cutBytes(b)
+	var err error
+	if !ok || len(context) == 0 {
+		return fmt.Errorf("outline %.40x: %w", b, ErrReply)
+	}
+	if s.Clock, err = Context(view(context)).Clock(s.Clock[:0]); err != nil {
+		return fmt.Errorf("outline %.40x: %w: %w", b, err, ErrReply)
+	}
+	s.Siblings = s.Siblings[:0]
+	for len(rest) > 0 {
+		var at, behind, stamp uint64
+		if at, rest, ok = cutUvarint(rest); ok {
+			behind, rest, ok = cutUvarint(rest)
+		}
+		if ok {
+			stamp, rest, ok = cutUvarint(rest)
+		}
+		if !ok || at >= uint64(len(s.Clock)) || behind >= s.Clock[at].N || stamp&3 == 3 {
+			return fmt.Errorf("outline %.40x, sibling %d: %w", b, len(s.Siblings), ErrReply)
+		}
+		v := Sibling{Dot: s.Clock[at], Modified: stamp >> 2, Deleted: stamp&1 != 0}
+		v.Dot.N -= behind
+		if i := len(s.Siblings); i > 0 && s.Siblings[i-1].Dot.compare(v.Dot) >= 0 {
+			return fmt.Errorf("outline %.40x, order of sibling %d: %w", b, i, ErrReply)
+		}
+		switch {
+		case stamp&2 != 0:
+			v.Content = carrying
+		case !v.Deleted:
+			v.Content = another
+		}
+		s.Siblings = append(s.Siblings, v)
+	}
+	return nil
+}
