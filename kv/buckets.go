@@ -12,7 +12,6 @@ import (
 // before its first object.
 func (p *partition) bucketPage(cx *vnode.Context, r *pageRequest, g *page) error {
 	prefix, from, to := r.bounds()
-	defer p.last.begin(rawRequest{})
 	looked := 0
 	for more := true; more; {
 		more = false
@@ -27,7 +26,7 @@ func (p *partition) bucketPage(cx *vnode.Context, r *pageRequest, g *page) error
 				return nil
 			}
 			looked++
-			s := &p.last.state
+			s := &p.listed
 			if err := s.Decode(stored); err != nil {
 				return fmt.Errorf("store key %x as it is stored: %w", storeKey, err)
 			}

@@ -11,12 +11,10 @@ import (
 // no object. storeKey, old and now are valid during the call only.
 func (p *partition) changed(cx *vnode.Context, head ring.Partition, storeKey []byte, old, now *State) {
 	p.changedTombstones(cx, storeKey, old, now)
-	p.changedIndexes(cx, head, storeKey, old, now)
+	p.changedIndexes(cx, storeKey, old, now)
 	p.changedTree(cx, head, storeKey, old, now)
 }
 
 func (p *partition) changedTombstones(_ *vnode.Context, _ []byte, _, _ *State) {}
-
-func (p *partition) changedIndexes(_ *vnode.Context, _ ring.Partition, _ []byte, _, _ *State) {}
 
 func (p *partition) changedTree(_ *vnode.Context, _ ring.Partition, _ []byte, _, _ *State) {}

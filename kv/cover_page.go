@@ -11,7 +11,7 @@ import (
 )
 
 // pageRequest asks one copy for a page of a scan, or for what stands at given
-// positions of it. It begins with an operation code, opPage for objects and
+// positions of it. It begins with an operation code, opIndex for objects and
 // index entries, opBuckets for buckets:
 //
 //	op  flags  uvarint head  type  bucket  index  uvarint limit  uvarint bytes
@@ -20,14 +20,14 @@ import (
 //
 // Fields without a size have their length in front.
 type pageRequest struct {
-	op                      byte
-	flags                   byte
-	head                    ring.Partition
+	op                       byte
+	flags                    byte
+	head                     ring.Partition
 	bucketType, bucket, name string
-	limit, bytes            int
-	pattern                 string
-	from, to                []byte // to is the end if flagBounded is not set
-	positions               []byte // encoded, of a lookup
+	limit, bytes             int
+	pattern                  string
+	from, to                 []byte // to is the end if flagBounded is not set
+	positions                []byte // encoded, of a lookup
 }
 
 // Flags of a page request.
@@ -83,7 +83,7 @@ func cutPageRequest(body []byte) (r pageRequest, err error) {
 		}
 		*field = int(n)
 	}
-	if r.op == opPage && r.bucket == "" || r.op == opBuckets && r.flags != r.flags&pageBounded {
+	if r.op == opIndex && r.bucket == "" || r.op == opBuckets && r.flags != r.flags&pageBounded {
 		return r, bad
 	}
 	if r.flags&pageLookup != 0 {
@@ -109,7 +109,7 @@ func cutPageRequest(body []byte) (r pageRequest, err error) {
 func (r *pageRequest) prefix() []byte {
 	switch {
 	case r.op == opBuckets:
-		return appendEscaped(appendHead([]byte{spaceObject}, r.head), r.bucketType)
+		return appendEscaped(appendHead(nil, spaceObject, r.head), r.bucketType)
 	case r.name != "":
 		return appendIndex(nil, r.head, r.bucketType, r.bucket, r.name)
 	default:
@@ -158,9 +158,7 @@ func (p *partition) cover(cx *vnode.Context, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	var g page
-	if cx.Incomplete() || cx.Hints(p.id) {
-		g.flags |= replyIncomplete
-	}
+	defer func() { clear(p.listed.Siblings); clear(p.listed.Clock) }()
 	switch {
 	case r.op == opBuckets:
 		err = p.bucketPage(cx, &r, &g)
@@ -181,7 +179,6 @@ func (p *partition) page(cx *vnode.Context, r *pageRequest, g *page) error {
 		return err
 	}
 	prefix, from, to := r.bounds()
-	defer p.last.begin(rawRequest{})
 	looked := 0
 	for storeKey, stored := range cx.Scan(from, to) {
 		position := storeKey[prefix:]
@@ -233,7 +230,7 @@ func (p *partition) add(cx *vnode.Context, r *pageRequest, g *page, re *regexp.R
 }
 
 func (p *partition) addOutline(r *pageRequest, g *page, term *Index, stored []byte) error {
-	s := &p.last.state
+	s := &p.listed
 	if err := s.Decode(stored); err != nil {
 		return fmt.Errorf("%q as it is stored: %w", r.bucket, err)
 	}
@@ -275,7 +272,6 @@ func carries(content []byte, name string, term *Index) bool {
 // entries, whether it has the entries or not. An object that it has not heard of
 // has an empty outline. What does not fit is left out at the end.
 func (p *partition) lookup(cx *vnode.Context, r *pageRequest, g *page) error {
-	defer p.last.begin(rawRequest{})
 	for rest := r.positions; len(rest) > 0 && len(g.entries) < r.bytes; {
 		position, after, ok := cutBytes(rest)
 		var term Index

@@ -28,6 +28,18 @@ var (
 	ErrModified = errors.New("object was modified")
 )
 
+// Errors of coverage, which the asker finds.
+var (
+	// ErrCoverage reports that too few copies of some head partitions answered;
+	// a [CoverageError] says which.
+	ErrCoverage = errors.New("not enough copies answered")
+	// ErrContinuation reports a continuation that can't be gone on from.
+	ErrContinuation = errors.New("unusable continuation")
+	// ErrListings reports that the node works on as many listings and index
+	// queries as it may; try again later, or through another node.
+	ErrListings = errors.New("too many listings at once")
+)
+
 // Errors of decoding bytes that should have come from this package.
 var (
 	// ErrCorrupt reports bytes that no encoder of this package produces.
@@ -38,3 +50,6 @@ var (
 	// ErrReply reports a reply that does not answer the kind of request sent.
 	ErrReply = errors.New("malformed reply")
 )
+
+// errIncomplete is why a copy does not count.
+var errIncomplete = errors.New("copy lacks acknowledged writes until it is repaired")

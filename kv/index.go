@@ -48,7 +48,7 @@ type IndexQuery struct {
 	// Continuation, unless empty, goes on behind the page that it came with. The
 	// query has to be the same but for its Limit.
 	Continuation string
-	Options CoverOptions
+	Options      CoverOptions
 }
 
 // CoverOptions are what a caller may choose of how coverage is had.
@@ -91,7 +91,7 @@ func (q IndexQuery) Scan() (*Scan, error) {
 		return nil, fmt.Errorf("index %q of %q: %s: %w", q.Index, q.Bucket, fmt.Sprintf(format, a...), ErrBadRequest)
 	}
 	s := &Scan{
-		op: opPage, stored: q.Values, bucketType: normalType(q.Type), bucket: q.Bucket, pattern: q.Regex, sorted: q.Sorted,
+		op: opIndex, stored: q.Values, bucketType: normalType(q.Type), bucket: q.Bucket, pattern: q.Regex, sorted: q.Sorted,
 	}
 	if q.Bucket == "" {
 		return nil, fmt.Errorf("index %q: %w", q.Index, ErrEmptyName)

@@ -20,7 +20,6 @@ import (
 //
 // So the entries of one index compare as (term, key) do. What follows the
 // index's name is the position of an entry, the same at every copy.
-const spaceIndex = 0x20
 
 // Endings of index names, which say what the entries are.
 const (
@@ -74,7 +73,8 @@ func (e *Index) text() string {
 
 // appendIndex appends what all entries of an index begin with.
 func appendIndex(dst []byte, head ring.Partition, bucketType, bucket, index string) []byte {
-	dst = appendBucket(append(dst, spaceIndex), head, bucketType, bucket)
+	dst = appendHead(dst, spaceIndex, head)
+	dst = appendEscaped(appendEscaped(dst, normalType(bucketType)), bucket)
 	return appendEscaped(dst, index)
 }
 
@@ -109,7 +109,7 @@ func indexKeys(storeKey []byte, s *State) (keys [][]byte) {
 	for i := range s.Siblings {
 		for e := range eachIndex(s.Siblings[i].Content) {
 			if name < 0 {
-				_, _, key, err := DecodeKey(storeKey)
+				_, _, _, key, err := DecodeKey(storeKey)
 				if err != nil {
 					return nil
 				}
@@ -117,7 +117,7 @@ func indexKeys(storeKey []byte, s *State) (keys [][]byte) {
 			}
 			index := e.FullName()
 			k := make([]byte, 0, len(storeKey)+len(index)+len(e.Bin)+12)
-			k = append(append(k, spaceIndex), storeKey[1:name]...)
+			k = appendInSpace(k, spaceIndex, storeKey[:name])
 			k = appendTerm(appendEscaped(k, index), &e)
 			keys = append(keys, append(k, storeKey[name:]...))
 		}

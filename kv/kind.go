@@ -34,12 +34,20 @@ type partition struct {
 	size  int
 	actor Actor // of the writes served here
 
-	last command // its room, for the next one
+	last   command // its room, for the next one
+	listed State   // room of the last state that a page looked at
 }
 
 // HandleCommand serves one request. Refusals are replies, so that the sender
 // gets the error by its code.
 func (p *partition) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposition {
+	if b := cmd.Body; len(b) > 0 && (b[0] == opIndex || b[0] == opBuckets) {
+		reply, err := p.cover(cx, b)
+		if err != nil {
+			reply = failure(err)
+		}
+		return vnode.Reply{Body: reply}
+	}
 	raw, err := cutRequest(cmd.Body)
 	if err != nil {
 		return vnode.Reply{Body: failure(err)}
