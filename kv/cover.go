@@ -181,7 +181,7 @@ func (m *CoverPage) proceed(sends []replica.Send) []replica.Send {
 				break
 			}
 			m.copies[i].state = coverAsked
-			sends = m.send(sends, i, false, m.request(i))
+			sends = m.send(sends, i, false, m.request())
 		}
 	}
 	if slices.ContainsFunc(m.copies, func(c coverCopy) bool { return c.state == coverAsked || c.state == coverLooking }) {
@@ -237,7 +237,7 @@ func (m *CoverPage) send(sends []replica.Send, i int, look bool, r pageRequest) 
 	return append(sends, replica.Send{ID: len(m.sends) - 1, To: m.set.Copies[i].Entry, Body: r.append(nil)})
 }
 
-func (m *CoverPage) request(int) pageRequest {
+func (m *CoverPage) request() pageRequest {
 	s := m.scan
 	r := pageRequest{
 		op: s.op, head: m.set.Head, bucketType: s.bucketType, bucket: s.bucket, name: s.name,
@@ -437,7 +437,7 @@ func (m *CoverPage) look(sends []replica.Send) []replica.Send {
 			continue
 		}
 		c.state = coverLooking
-		r := m.request(i)
+		r := m.request()
 		r.flags = r.flags&pageInt | pageLookup
 		for _, position := range c.asked {
 			r.positions = appendBytes(r.positions, position)

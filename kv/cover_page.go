@@ -58,13 +58,14 @@ func (r *pageRequest) append(dst []byte) []byte {
 	return appendBytes(appendBytes(appendBytes(dst, r.pattern), r.from), r.to)
 }
 
-func cutPageRequest(body []byte) (r pageRequest, err error) {
+// cutPageRequest takes apart what follows the operation code.
+func cutPageRequest(op byte, rest []byte) (r pageRequest, err error) {
 	bad := fmt.Errorf("page: %w", ErrBadRequest)
-	if len(body) < 2 || body[1] >= pageFlagsEnd {
+	if len(rest) == 0 || rest[0] >= pageFlagsEnd {
 		return r, bad
 	}
-	r.op, r.flags = body[0], body[1]
-	head, rest, ok := cutUvarint(body[2:])
+	r.op, r.flags = op, rest[0]
+	head, rest, ok := cutUvarint(rest[1:])
 	if !ok || head >= ring.MaxSize {
 		return r, bad
 	}
@@ -152,12 +153,15 @@ func (g *page) encode() []byte {
 const scanBudget = 8
 
 // cover serves a page or a lookup.
-func (p *partition) cover(cx *vnode.Context, body []byte) ([]byte, error) {
-	r, err := cutPageRequest(body)
+func (p *partition) cover(cx *vnode.Context, op byte, rest []byte) ([]byte, error) {
+	r, err := cutPageRequest(op, rest)
 	if err != nil {
 		return nil, err
 	}
 	var g page
+	if cx.Incomplete() || cx.Hints(cx.Partition().ID) {
+		g.flags |= replyIncomplete
+	}
 	defer func() { clear(p.listed.Siblings); clear(p.listed.Clock) }()
 	switch {
 	case r.op == opBuckets:

@@ -27,6 +27,7 @@ import (
 type copySet struct {
 	t      fatal
 	copies []*server
+	record []vnode.Copy         // what it says about each copy
 	all    map[string]*kv.State // by bucket/key
 	events uint64
 }
@@ -34,9 +35,21 @@ type copySet struct {
 func newCopySet(t fatal, n int) *copySet {
 	r := &copySet{t: t, all: make(map[string]*kv.State)}
 	for range n {
-		r.copies = append(r.copies, serve(t))
+		r.copies, r.record = append(r.copies, serve(t)), append(r.record, vnode.Copy{})
 	}
 	return r
+}
+
+// ask sends a request to a copy.
+func (r *copySet) ask(copy int, body []byte) []byte {
+	c := r.copies[copy]
+	cx := vnode.NewContext(c.at, c.store, &c.seq, nil)
+	cx.SetCopy(r.record[copy])
+	reply, ok := c.vnode.HandleCommand(cx, vnode.Command{Body: body}).(vnode.Reply)
+	if !ok || cx.Err() != nil {
+		r.t.Fatal("no reply", cx.Err())
+	}
+	return reply.Body
 }
 
 func (r *copySet) merge(copy int, bucket, key string, s kv.State) {
@@ -104,7 +117,7 @@ func (r *copySet) read(m *kv.CoverPage, choose func(n int) int, down func(copy i
 		if down(copy) {
 			e.Type, e.Err = replica.Fail, errDown
 		} else {
-			e.Body = bytes.Clone(r.copies[copy].send(s.Body))
+			e.Body = r.ask(copy, s.Body)
 		}
 		pending = m.Step(e, pending)
 	}
@@ -336,6 +349,34 @@ func TestCover_failures(t *testing.T) {
 	}
 }
 
+// TestCover_incompleteCopies: a copy that lacks data, or whose partition has an
+// open hint, does not count.
+func TestCover_incompleteCopies(t *testing.T) {
+	r := newCopySet(t, 3)
+	r.write([]int{1, 2}, "b", "k", true, kv.Content{Value: []byte("v")})
+	s, err := kv.IndexQuery{Bucket: "b"}.Scan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := kv.PageOptions{Demands: []kv.Demand{{N: 3, Copies: 1}}, Limit: 4, Bytes: 1 << 20}
+	hinted := vnode.Copy{Hints: func(p ring.Partition) bool { return p == testHead }}
+	for _, c := range []vnode.Copy{{Incomplete: true}, hinted} {
+		r.record[0] = c
+		if got, err := r.scan(s, o, first, never); err != nil || len(got) != 1 {
+			t.Errorf("one of three copies is %+v: %v, %v", c, got, err)
+		}
+		r.record[1], r.record[2] = c, c
+		if got, err := r.scan(s, o, first, never); !errors.Is(err, kv.ErrCoverage) {
+			t.Errorf("all copies are %+v: %v, %v", c, got, err)
+		}
+		o.Partial = true
+		if got, err := r.scan(s, o, first, never); !errors.Is(err, kv.ErrCoverage) || len(got) != 1 {
+			t.Errorf("all copies are %+v, and what there is: %v, %v", c, got, err)
+		}
+		o.Partial, r.record[1], r.record[2] = false, vnode.Copy{}, vnode.Copy{}
+	}
+}
+
 // TestCover_expire: who does not answer is named, and the page ends.
 func TestCover_expire(t *testing.T) {
 	r := newCopySet(t, 3)
@@ -345,7 +386,7 @@ func TestCover_expire(t *testing.T) {
 	}
 	m := kv.NewCoverPage(s, r.set(), nil, kv.PageOptions{Demands: []kv.Demand{kv.DemandOf(3, 2)}, Limit: 4, Bytes: 1 << 20})
 	sends := m.Step(replica.Event{Type: replica.Begin}, nil)
-	m.Step(replica.Event{Type: replica.Answer, Send: sends[0].ID, Body: r.copies[0].send(sends[0].Body)}, nil)
+	m.Step(replica.Event{Type: replica.Answer, Send: sends[0].ID, Body: r.ask(0, sends[0].Body)}, nil)
 	if more := m.Step(replica.Event{Type: replica.Expire}, nil); len(more) > 0 || !m.Done() {
 		t.Fatalf("after its time: %d sends, done %v", len(more), m.Done())
 	}

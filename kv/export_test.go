@@ -38,7 +38,10 @@ func CutTerm(kind IndexKind, position []byte) (Index, string, bool) { return cut
 
 // CheckPage and CheckOutline decode what comes from outside.
 func CheckPage(body []byte) error {
-	_, err := cutPageRequest(body)
+	if len(body) == 0 {
+		return ErrBadRequest
+	}
+	_, err := cutPageRequest(body[0], body[1:])
 	return err
 }
 

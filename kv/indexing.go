@@ -130,6 +130,9 @@ func indexKeys(storeKey []byte, s *State) (keys [][]byte) {
 // one; both may be nil. A fallback keeps none: its states go to the primary,
 // which makes its own.
 func (p *partition) changedIndexes(cx *vnode.Context, storeKey []byte, old, now *State) {
+	if cx.Partition().Fallback {
+		return
+	}
 	gone, come := indexKeys(storeKey, old), indexKeys(storeKey, now)
 	for len(gone) > 0 || len(come) > 0 {
 		c := -1

@@ -42,7 +42,7 @@ type partition struct {
 // gets the error by its code.
 func (p *partition) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposition {
 	if b := cmd.Body; len(b) > 0 && (b[0] == opIndex || b[0] == opBuckets) {
-		reply, err := p.cover(cx, b)
+		reply, err := p.cover(cx, b[0], b[1:])
 		if err != nil {
 			reply = failure(err)
 		}
