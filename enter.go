@@ -216,6 +216,7 @@ func (s *starting) admitted(ctx context.Context, again bool) error {
 		return fmt.Errorf("%w: %w", ErrRemoved, topology.ErrNotMember)
 	}
 	n.member(state.ClusterID())
+	n.catalogs.of(state) // vnodes ask for it as soon as they start
 	n.id.Founder = false // there is a cluster: whatever is lost later, it is not created again
 	if err := n.keepIdentity(); err != nil {
 		return err

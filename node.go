@@ -42,6 +42,7 @@ type Node struct {
 	detector *swim.Detector // nil where the store has its own, or none is needed
 	host     *actors.Host
 	jobs     *mapreduce.Registry
+	catalogs catalogs
 
 	// up is what the admin API may use by now; it is served before the node is
 	// a member.

@@ -11,6 +11,7 @@ import (
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cluster/memory"
 	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/kv/bucket"
 	"github.com/dee2748c/baton/pipe"
 	"github.com/dee2748c/baton/pipe/mapreduce"
 	"github.com/dee2748c/baton/vnode"
@@ -99,6 +100,11 @@ type Options struct {
 	Fittings map[string]pipe.Factory
 	// Hashes are hash functions for routes of one's own, by name.
 	Hashes map[string]pipe.HashFunc
+	// Hooks are run at the writes of buckets whose properties name them.
+	Hooks Hooks
+	// BucketTypes are created and activated if the record has none of the name;
+	// what it has stays as it is.
+	BucketTypes map[string]bucket.Changes
 	// Transport makes the way to other nodes; default: gRPC on Addr.
 	Transport func(actors.TransportOptions) (actors.Transport, error)
 	// RetryAfter is how long the node waits before it repeats a message that

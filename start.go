@@ -93,6 +93,11 @@ func (s *starting) register(context.Context) error {
 	for name, h := range o.Hashes {
 		errs = append(errs, s.workers.AddHash(name, h))
 	}
+	for name, c := range o.BucketTypes {
+		if err := s.node.registered(c); err != nil {
+			errs = append(errs, fmt.Errorf("bucket type %q: %w", name, err))
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -225,6 +230,9 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	}
 	if n.id.Gathers && n.opts.BootstrapExpect > 1 {
 		n.task(n.commitExpected)
+	}
+	if err := n.prepareTypes(ctx); err != nil {
+		return err
 	}
 	n.setPhase(admin.PhaseMember)
 	return nil

@@ -100,14 +100,10 @@ type named struct {
 
 // NewCatalog returns the catalog of the record's entries, which come in the
 // order of their keys; those that are not of types and buckets are passed over.
-// The error is that of defaults.Validate: an entry that can't be read is an error
-// of its own type or bucket alone.
-func NewCatalog(defaults Properties, entries iter.Seq2[string, []byte]) (*Catalog, error) {
-	if err := defaults.Validate(); err != nil {
-		return nil, fmt.Errorf("default properties of buckets: %w", err)
-	}
+// An entry that can't be read is an error of its own type or bucket alone.
+func NewCatalog(defaults Properties, entries iter.Seq2[string, []byte]) *Catalog {
 	empty := &Catalog{defaults: defaults}
-	return empty.Next(entries), nil
+	return empty.Next(entries)
 }
 
 // Next returns the catalog of a later version's entries, with the same defaults.

@@ -109,3 +109,13 @@ func (c Changes) merged(later Changes) Changes {
 	}
 	return out
 }
+
+// Hooks returns the hooks that the changes name. The error is a *PropertyError.
+func (c Changes) Hooks() (pre, post []string, err error) {
+	own, err := c.canonical()
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := Properties{}.over(own)
+	return p.Precommit, p.Postcommit, err
+}

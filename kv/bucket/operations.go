@@ -19,10 +19,12 @@ type Record interface {
 	MetadataWith(prefix string) iter.Seq2[string, []byte]
 	// NVal returns the cluster's number of copies.
 	NVal() int
+	// RingSize returns the number of partitions.
+	RingSize() int
 }
 
 // FromRecord returns the catalog of a record. See [NewCatalog].
-func FromRecord(r Record) (*Catalog, error) {
+func FromRecord(r Record) *Catalog {
 	return NewCatalog(Defaults(r.NVal()), r.MetadataWith(Prefix))
 }
 
@@ -64,7 +66,7 @@ func create(r Record, name string, c Changes, active bool) ([]topology.Op, error
 	}
 	own, err := c.canonical()
 	if err == nil {
-		_, err = Defaults(r.NVal()).With(own)
+		_, err = with(r, Defaults(r.NVal()), own)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("create bucket type %q: %w", name, err)
@@ -106,7 +108,7 @@ func Update(r Record, name string, c Changes) ([]topology.Op, error) {
 		return fail(err)
 	}
 	e := typeEntry{true, l.own.merged(own)}
-	next, err := Defaults(r.NVal()).With(e.Properties)
+	next, err := with(r, Defaults(r.NVal()), e.Properties)
 	if err == nil {
 		err = fixed(&l.properties, &next)
 	}
@@ -151,7 +153,7 @@ func Set(r Record, bucketType, name string, c Changes) ([]topology.Op, error) {
 		return fail(err)
 	}
 	merged := old.merged(own)
-	next, err := l.properties.With(merged)
+	next, err := with(r, l.properties, merged)
 	if err == nil {
 		err = fixed(&l.properties, &next)
 	}
@@ -170,6 +172,16 @@ func Reset(r Record, bucketType, name string) []topology.Op {
 	key := bucketKey(normal(bucketType), name)
 	raw, version := r.Metadata(key)
 	return drop(key, raw, version)
+}
+
+// with is Properties.With in the record's cluster: copies are on different
+// partitions.
+func with(r Record, p Properties, own Changes) (Properties, error) {
+	next, err := p.With(own)
+	if q := r.RingSize(); err == nil && next.NVal > q {
+		err = &PropertyError{"n_val", fmt.Sprint(next.NVal), fmt.Sprintf("the ring has %d partitions: use at most as many copies", q)}
+	}
+	return next, err
 }
 
 // layers are a type as it is.

@@ -27,6 +27,8 @@ func newEntries() *entries {
 
 func (e *entries) NVal() int { return e.n }
 
+func (e *entries) RingSize() int { return 8 }
+
 func (e *entries) Metadata(key string) ([]byte, uint64) { return e.values[key], e.versions[key] }
 
 func (e *entries) MetadataWith(prefix string) iter.Seq2[string, []byte] {
@@ -67,11 +69,7 @@ type testingT interface {
 
 func (e *entries) catalog(t testingT) *Catalog {
 	t.Helper()
-	c, err := FromRecord(e)
-	if err != nil {
-		t.Fatalf("catalog: %v", err)
-	}
-	return c
+	return FromRecord(e)
 }
 
 // A type's life, and what is refused on the way.
@@ -292,6 +290,28 @@ func TestCatalog_unreadable(t *testing.T) {
 	e.do(t, Reset(e, "", "b"), nil)
 	if _, err := e.catalog(t).Lookup("", "b"); err != nil {
 		t.Errorf("after the reset: %v", err)
+	}
+}
+
+// Copies are on different partitions of the ring, which has 8 here.
+func TestSet_ringSize(t *testing.T) {
+	e := newEntries()
+	_, err := Set(e, "", "b", Changes{"n_val": 9})
+	const text = `set properties of bucket "b" of type "default": property n_val 9: the ring has 8 partitions: use at most as many copies`
+	if err == nil || err.Error() != text {
+		t.Errorf("got %v\nwant %s", err, text)
+	}
+	ops, err := Set(e, "", "b", Changes{"n_val": 8})
+	e.do(t, ops, err)
+}
+
+func TestChanges_Hooks(t *testing.T) {
+	pre, post, err := Changes{"precommit": []string{"a"}, "postcommit": []any{map[string]any{"name": "b"}}, "n_val": 1}.Hooks()
+	if err != nil || !slices.Equal(pre, []string{"a"}) || !slices.Equal(post, []string{"b"}) {
+		t.Errorf("%q %q %v", pre, post, err)
+	}
+	if _, _, err := (Changes{"precommit": 1}).Hooks(); err == nil {
+		t.Error("a number was taken for hooks")
 	}
 }
 

@@ -63,13 +63,13 @@ type ModFun struct {
 }
 
 // Defaults returns the properties of a bucket about which nothing is said, in a
-// cluster whose number of copies is n; 0 is DefaultN.
+// cluster whose number of copies is n; 0 is DefaultN, and more than MaxN is MaxN.
 func Defaults(n int) Properties {
-	if n == 0 {
+	if n < 1 {
 		n = DefaultN
 	}
 	return Properties{
-		NVal: n, AllowMult: true, R: Majority, W: Majority, DW: Majority, RW: Majority, PR: None, PW: None,
+		NVal: min(n, MaxN), AllowMult: true, R: Majority, W: Majority, DW: Majority, RW: Majority, PR: None, PW: None,
 		NotFoundOK: true, Sloppy: true,
 		LinkFun:   ModFun{"riak_kv_wm_link_walker", "mapreduce_linkfun"},
 		OldVclock: 86400, YoungVclock: 20, BigVclock: 50, SmallVclock: 50,
