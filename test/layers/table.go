@@ -125,7 +125,7 @@ var Technologies = []Technology{
 	},
 	{
 		Prefixes: []string{"github.com/zeebo/xxh3"},
-		Homes:    []string{"store", "handoff", "kv", "pipe", "pipe/mapreduce"},
+		Homes:    []string{"store", "handoff", "kv", "kv/hashtree", "pipe", "pipe/mapreduce"},
 		Why:      "hashes that are compared between nodes are defined in few places",
 	},
 	{
