@@ -286,11 +286,17 @@ func (l logger) Fatalf(format string, args ...any) {
 }
 
 // listener reports what an operator must know. A corrupt block is not the end
-// of the process: whoever reads it gets ErrCorrupt, and the others go on.
+// of the process: whoever reads it gets ErrCorrupt, and the others go on. Each
+// damaged file is reported once, as each read of it meets the damage.
 func listener(log *slog.Logger) *db.EventListener {
+	var reported sync.Map // path of a damaged file -> nothing
 	return &db.EventListener{
 		BackgroundError: func(err error) { log.Error("background error", "err", err) },
-		DataCorruption:  func(info db.DataCorruptionInfo) { log.Error("corruption", "text", info.String()) },
+		DataCorruption: func(info db.DataCorruptionInfo) {
+			if _, again := reported.LoadOrStore(info.Path, nil); !again {
+				log.Error("corruption", "text", info.String())
+			}
+		},
 		DiskSlow:        func(info db.DiskSlowInfo) { log.Warn("disk slow", "text", info.String()) },
 		WriteStallBegin: func(info db.WriteStallBeginInfo) { log.Warn("writes stalled", "text", info.String()) },
 	}

@@ -160,7 +160,6 @@ func TestOpen_corrupt(t *testing.T) {
 		"an empty pointer":         {"p" + id, ""},
 		"a pointer to no ID":       {"p\x09kv", "\x01\x01\x00\x00\x00"},
 		"a pointer to nothing":     {"p", "\x01\x01\x00\x00\x00"},
-		"a summary cut short":      {"g\x00\x00\x00\x00\x00\x00\x00\x01\x01", "\x00"},
 		"a generation with no end": {"g\xff\xff\xff\xff\xff\xff\xff\xff\x00", ""},
 		"a generation cut short":   {"g\x00\x00", ""},
 		"a generation with no tag": {"g\x00\x00\x00\x00\x00\x00\x00\x01", ""},
@@ -184,6 +183,28 @@ func TestOpen_corrupt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A summary that is damaged is counted again.
+func TestOpen_corruptSummary(t *testing.T) {
+	fs := vfs.NewMem()
+	e := mustOpen(t, small(t, fs))
+	p, err := e.Open(someID)
+	if err := errors.Join(err, p.Write(batch("a", "1", 1))); err != nil {
+		t.Fatal(err)
+	}
+	closeAll(t, e)
+	raw(t, fs, func(d *db.DB) error {
+		return d.Set([]byte("g\x00\x00\x00\x00\x00\x00\x00\x01\x01"), []byte("\x00"), db.Sync)
+	})
+	for range 2 {
+		e = mustOpen(t, small(t, fs))
+		p, err = e.Open(someID)
+		if n := recount(t, p, err); n != 1 {
+			t.Errorf("%d items", n)
+		}
+		closeAll(t, e)
 	}
 }
 
