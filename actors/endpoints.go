@@ -82,6 +82,10 @@ func (e *endpoints) each(f func(endpoint)) {
 
 func (e *endpoints) failAll(err error) { e.each(func(d endpoint) { d.stopped(err) }) }
 
+// Waiting returns how many requests, senders and jobs of this node wait for
+// others, for people and tests.
+func (h *Host) Waiting() int { return h.ends.len() }
+
 // len counts the endpoints.
 func (e *endpoints) len() int {
 	n := 0

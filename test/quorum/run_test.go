@@ -1,0 +1,257 @@
+package quorum
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/dee2748c/baton/actors"
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/messages"
+)
+
+// tell runs one broadcast from a node and returns its outcome.
+func (w *world) tell(ctx context.Context, from ring.NodeID, head ring.Partition, body string, need int) (outcome, error) {
+	h := w.nodes[from].host
+	b := &broadcast{set: h.Replicas(kindName, head, 3), body: []byte(body), need: need}
+	err := h.Run(ctx, kindName, b)
+	return b.outcome, err
+}
+
+func (w *world) mustTell(from ring.NodeID, head ring.Partition, body string, need int) outcome {
+	w.t.Helper()
+	o, err := w.tell(context.Background(), from, head, body, need)
+	if err != nil {
+		w.t.Fatalf("%s from %s: %v", body, from, err)
+	}
+	return o
+}
+
+func TestReplicas(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		for head := range ring.Partition(ringSize) {
+			set := w.nodes["a"].host.Replicas(kindName, head, 3)
+			nodes := map[ring.NodeID]bool{}
+			for i, c := range set.Copies {
+				owner, _ := w.log.State().Owner(kindName, c.Partition)
+				if c.Partition != head.Next(i, ringSize) || c.Node != owner || !c.Up || c.Spare != "" {
+					t.Errorf("copy %d of head %d: %+v, owner %s", i, head, c, owner)
+				}
+				nodes[c.Node] = true
+			}
+			if len(set.Copies) != 3 || set.Head != head || set.Self != "a" {
+				t.Errorf("set of head %d: %+v", head, set)
+			}
+			w.down = func(_, to ring.NodeID) bool { return to == "b" }
+			for _, c := range w.nodes["a"].host.Replicas(kindName, head, 3).Copies {
+				if c.Up != (c.Node != "b") || (c.Spare == "") != c.Up || c.Spare == "b" {
+					t.Errorf("head %d without b: %+v", head, c)
+				}
+			}
+			w.down = nil
+		}
+		if set := w.nodes["a"].host.Replicas("none", 0, 3); len(set.Copies) > 0 {
+			t.Errorf("copies of a kind that does not exist: %+v", set)
+		}
+		if set := w.nodes["a"].host.Replicas(kindName, ringSize, 3); len(set.Copies) > 0 {
+			t.Errorf("copies of a partition that does not exist: %+v", set)
+		}
+		if set := w.nodes["a"].host.Replicas(kindName, 1, 99); len(set.Copies) != ringSize {
+			t.Errorf("%d copies in a ring of %d", len(set.Copies), ringSize)
+		}
+	})
+}
+
+func TestRun_all(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		for i := range 3 {
+			for head := range ring.Partition(ringSize) {
+				o := w.mustTell("a", head, fmt.Sprintf("wkey%d", head), 3)
+				if o.answers != 3 || o.counts[0] != uint64(i+1) || o.counts[1] != uint64(i+1) || o.counts[2] != uint64(i+1) {
+					t.Fatalf("head %d, round %d: %+v", head, i, o)
+				}
+			}
+		}
+		synctest.Wait()
+		if n := w.nodes["a"].host.Waiting(); n != 0 {
+			t.Errorf("%d endpoints are left", n)
+		}
+	})
+}
+
+// A link that can't be made is a Send that was not done; one that breaks with
+// the command on it is unknown.
+func TestRun_cut(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		w.mustTell("a", 0, "wx", 3)
+		w.board.Cut("a", "b")
+		w.board.Cut("a", "c")
+		pass(time.Second) // the links are down
+		o := w.mustTell("a", 0, "wx", 3)
+		if o.answers == 0 || o.answers == 3 || o.unknown != 0 || len(o.errs) != 3-o.answers {
+			t.Errorf("with cut lines: %+v", o)
+		}
+		for _, err := range o.errs {
+			if !errors.Is(err, messages.ErrUnavailable) {
+				t.Errorf("reason %v", err)
+			}
+		}
+		w.board.HealAll()
+		w.board.SetFaults(actors.Fault{Delay: time.Second})
+		go func() {
+			pass(1500 * time.Millisecond)
+			w.board.Cut("a", "b")
+			w.board.Cut("a", "c")
+		}()
+		start := time.Now()
+		o = w.mustTell("a", 0, "wx", 3)
+		if o.unknown == 0 || o.unknown+o.answers != 3 {
+			t.Errorf("cut after %v with the command on its way: %+v", time.Since(start), o)
+		}
+	})
+}
+
+// When the time is up the machine decides with what it has.
+func TestRun_deadline(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		w.board.SetFaults(actors.Fault{Drop: 1})
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		o, err := w.tell(ctx, "a", 0, "wx", 3)
+		if err != nil || o.answers == 0 || o.answers == 3 || len(o.errs) > 0 {
+			t.Errorf("error %v, outcome %+v", err, o)
+		}
+		if _, err := w.tell(ctx, "a", 0, "wx", 3); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("begun after its time: %v", err)
+		}
+		synctest.Wait()
+		if n := w.nodes["a"].host.Waiting(); n != 0 {
+			t.Errorf("%d endpoints are left", n)
+		}
+		// One that is decided goes on for a while, but not for ever.
+		o, err = w.tell(context.Background(), "a", 0, "wx", o.answers)
+		if err != nil || w.nodes["a"].host.Waiting() != 1 {
+			t.Errorf("error %v, %+v; want one that goes on", err, o)
+		}
+		pass(15 * time.Second)
+		if n := w.nodes["a"].host.Waiting(); n != 0 {
+			t.Errorf("%d endpoints are left in the background", n)
+		}
+	})
+}
+
+// A node that does not answer, without a broken link, ends its Sends as soon as
+// it is known not to be up.
+func TestRun_notUp(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		w.board.SetFaults(actors.Fault{Drop: 1})
+		go func() {
+			pass(3 * time.Second)
+			w.down = func(_, to ring.NodeID) bool { return to != "a" }
+		}()
+		start := time.Now()
+		o := w.mustTell("a", 0, "wx", 3)
+		if d := time.Since(start); d < 3*time.Second || d > 5*time.Second || o.unknown != 3-o.answers {
+			t.Errorf("after %v: %+v", d, o)
+		}
+	})
+}
+
+// TestRun_faults: whatever the network does, each Send ends at most once (the
+// machine panics otherwise), no command is done twice, and none is lost that was
+// answered.
+func TestRun_faults(t *testing.T) {
+	for seed := range uint64(5) {
+		t.Run(fmt.Sprintf("seed=%d", seed), func(t *testing.T) {
+			inBubble(t, seed, func(t *testing.T, w *world) {
+				w.board.SetFaults(actors.Fault{Drop: 0.1, Duplicate: 0.3, Reorder: 0.3, Delay: time.Millisecond, Jitter: 20 * time.Millisecond})
+				var all sync.WaitGroup
+				for i := range 100 {
+					all.Go(func() {
+						ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+						defer cancel()
+						from := []ring.NodeID{"a", "b", "c"}[i%3]
+						o, err := w.tell(ctx, from, ring.Partition(i%ringSize), fmt.Sprintf("wkey%d", i), 3)
+						if err != nil {
+							t.Error(err)
+						}
+						for _, n := range o.counts {
+							if n != 1 {
+								t.Errorf("key%d was counted %d times", i, n)
+							}
+						}
+					})
+				}
+				all.Wait()
+				w.board.HealAll()
+				pass(20 * time.Second)
+				for _, n := range w.nodes {
+					if left := n.host.Waiting(); left != 0 {
+						t.Errorf("%d endpoints are left at %s", left, n.name)
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestRun_moves: while partitions move, refusals are tried again at the new
+// owner, and no machine hears of them.
+func TestRun_moves(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		w.board.SetFaults(actors.Fault{Jitter: 2 * time.Millisecond})
+		stop := w.coordinate("a")
+		defer stop()
+		ctx, cancel := context.WithCancel(context.Background())
+		var all sync.WaitGroup
+		done := make([]uint64, 4)
+		for i := range done {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					o := w.mustTell([]ring.NodeID{"a", "b", "c"}[i%3], ring.Partition(i), fmt.Sprintf("wkey%d", i), 3)
+					done[i]++
+					for _, n := range o.counts {
+						if n != done[i] {
+							t.Errorf("key%d after write %d: %+v", i, done[i], o)
+							return
+						}
+					}
+					pass(time.Millisecond)
+				}
+			})
+		}
+		for round := range 3 {
+			w.rotate(round)
+		}
+		cancel()
+		all.Wait()
+		if done[0] < 10 {
+			t.Errorf("%d writes only", done[0])
+		}
+	})
+}
+
+// TestRun_stop: a host that stops ends what runs on it, with answers or an error.
+func TestRun_stop(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		w.board.SetFaults(actors.Fault{Delay: 50 * time.Millisecond})
+		h := w.nodes["a"].host
+		var all sync.WaitGroup
+		for i := range 200 {
+			all.Go(func() {
+				pass(time.Duration(i) * time.Millisecond)
+				b := &broadcast{set: h.Replicas(kindName, ring.Partition(i%ringSize), 3), body: []byte("wx"), need: 3}
+				if err := h.Run(context.Background(), kindName, b); err != nil && b.ready {
+					t.Errorf("ready, and %v", err)
+				}
+			})
+		}
+		pass(100 * time.Millisecond)
+		w.stop("a")
+		all.Wait()
+	})
+}

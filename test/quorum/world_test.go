@@ -1,0 +1,227 @@
+package quorum
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/dee2748c/baton/actors"
+	"github.com/dee2748c/baton/cluster"
+	"github.com/dee2748c/baton/cluster/memory"
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/pipe"
+	"github.com/dee2748c/baton/store"
+	memstore "github.com/dee2748c/baton/store/memory"
+	"github.com/dee2748c/baton/test/sim"
+	"github.com/dee2748c/baton/vnode"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	kindName topology.Kind = "count"
+	ringSize               = 8
+)
+
+var clusterID = topology.ClusterID{7}
+
+// world is a cluster of hosts whose record, network and time are the test's.
+type world struct {
+	t     testing.TB
+	log   *memory.Log
+	board *actors.Switchboard
+	nodes map[ring.NodeID]*node
+	down  func(from, to ring.NodeID) bool // what the failure detectors believe; nil: everybody is up
+}
+
+type node struct {
+	name   ring.NodeID
+	host   *actors.Host
+	record *memory.Store
+	engine store.Engine
+	stop   context.CancelFunc
+}
+
+// kindSpecs are the kinds of the clusters here.
+func kindSpecs() []topology.KindSpec {
+	return []topology.KindSpec{{Name: kindName}, {Name: actors.PipeKind, Volatile: true, Activate: true}}
+}
+
+// newWorld starts nodes that own the ring in even parts.
+func newWorld(t testing.TB, seed uint64, names ...ring.NodeID) *world {
+	t.Helper()
+	r := &sim.Record{}
+	r.Must(topology.CreateCluster{
+		ClusterID: clusterID, RingSize: ringSize, TargetN: min(3, len(names)), NVal: 3, Kinds: kindSpecs(),
+		Member: topology.Member{Node: names[0], Addr: string(names[0]), Nonce: 1},
+	})
+	for i, n := range names[1:] {
+		r.Must(topology.Join{Node: n, Addr: string(n), Nonce: uint64(i + 2), Kinds: kindSpecs()})
+	}
+	if len(names) > 1 {
+		r.Commit()
+		r.Settle()
+	}
+	w := &world{
+		t: t, log: memory.From(r.State), nodes: make(map[ring.NodeID]*node),
+		board: actors.NewSwitchboard(actors.SwitchboardOptions{Seed: seed}),
+	}
+	for _, n := range names {
+		w.start(n, memstore.New())
+	}
+	t.Cleanup(w.close)
+	w.agree()
+	return w
+}
+
+// start runs the next life of a node on an engine.
+func (w *world) start(name ring.NodeID, engine store.Engine) *node {
+	w.t.Helper()
+	n := &node{name: name, record: w.log.Store(name), engine: engine}
+	ctx, cancel := context.WithCancel(context.Background())
+	n.stop = cancel
+	p := cluster.NewProposer(n.record, fmt.Sprintf("%s starts", name))
+	m, _ := w.log.State().Member(name)
+	out, err := p.Propose(ctx, 0, topology.StartNode{ClusterID: clusterID, Node: name, Addr: string(name), Nonce: m.Nonce, Kinds: kindSpecs()})
+	if err == nil {
+		err = out[0].Err
+	}
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	self := actors.Peer{Node: name, Incarnation: out[0].Incarnation, Addr: string(name)}
+	transport, err := w.board.Node(actors.TransportOptions{Node: name, Incarnation: self.Incarnation, ClusterID: clusterID, Addr: string(name)})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	n.host, err = actors.Start(ctx, actors.Options{
+		Self: self, Agreement: n.record, Transport: transport, Engine: engine, Volatile: memstore.New(),
+		Kinds: []vnode.Kind{countKind{}}, Workers: pipe.NewRegistry(),
+		Up: func(to ring.NodeID) bool { return w.down == nil || !w.down(name, to) },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.nodes[name] = n
+	return n
+}
+
+func (w *world) close() {
+	for name := range w.nodes {
+		w.stop(name)
+	}
+}
+
+// stop ends a node in an orderly way.
+func (w *world) stop(name ring.NodeID) {
+	n := w.nodes[name]
+	delete(w.nodes, name)
+	if err := n.host.Stop(context.Background()); err != nil {
+		w.t.Errorf("stop %s: %v", name, err)
+	}
+	n.stop()
+	_ = n.record.Close()
+}
+
+// coordinate runs the coordinator of a node until the test ends.
+func (w *world) coordinate(name ring.NodeID) (stop func()) {
+	c, err := cluster.NewCoordinator(cluster.CoordinatorOptions{
+		CoordinationOptions: cluster.CoordinationOptions{Node: name}, Store: w.nodes[name].record, Proposer: "coordinator",
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := c.Run(ctx); err != nil {
+			w.t.Error(err)
+		}
+	}()
+	return func() { cancel(); <-done }
+}
+
+// rotate moves every partition to the next node and waits until all are there.
+func (w *world) rotate(round int) {
+	w.t.Helper()
+	p := cluster.NewProposer(w.nodes["a"].record, fmt.Sprintf("operator %d", round))
+	next := map[ring.NodeID]ring.NodeID{"a": "b", "b": "c", "c": "a"}
+	for q := range ring.Partition(ringSize) {
+		owner := w.log.State().Ring().Owner(q)
+		out, err := p.Propose(context.Background(), 0, topology.MovePartition{Partition: q, Target: next[owner], ExpectOwner: owner})
+		if err != nil || out[0].Err != nil {
+			w.t.Fatalf("move %d: %v, %v", q, err, out)
+		}
+	}
+	w.until("all partitions have moved", func() bool { return w.log.State().Settled() })
+}
+
+// agree waits until all nodes have applied the newest record.
+func (w *world) agree() {
+	version := w.log.State().Version()
+	for _, n := range w.nodes {
+		for v := n.host.View(); v.Version() < version; v = n.host.View() {
+			<-v.Changed()
+		}
+	}
+}
+
+// until waits for something that must happen.
+func (w *world) until(what string, ok func() bool) {
+	w.t.Helper()
+	for range 60_000 {
+		if ok() {
+			return
+		}
+		pass(time.Millisecond)
+	}
+	w.t.Fatalf("not within a minute: %s", what)
+}
+
+// inBubble runs a test with nodes a to c in a bubble of its own time.
+func inBubble(t *testing.T, seed uint64, test func(t *testing.T, w *world)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, seed, "a", "b", "c")
+		test(t, w)
+		w.close()
+		pass(time.Second) // the actor library's throttle of dead letters ends by itself
+	})
+}
+
+// pass lets time pass in a bubble.
+func pass(d time.Duration) { <-time.After(d) }
+
+// countKind counts: "w" and a name adds one to it, "r" and a name reads it. The
+// answer is the count.
+type countKind struct{}
+
+func (countKind) Name() topology.Kind { return kindName }
+
+func (countKind) Open(vnode.Partition) (vnode.Vnode, error) { return counter{}, nil }
+
+type counter struct{}
+
+func (counter) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposition {
+	name := cmd.Body[1:]
+	n := count(cx.Get(name))
+	if cmd.Body[0] == 'w' {
+		n++
+		cx.Put(name, binary.BigEndian.AppendUint64(nil, n))
+	}
+	return vnode.Reply{Body: binary.BigEndian.AppendUint64(nil, n)}
+}
+
+func count(value []byte) uint64 {
+	if len(value) != 8 {
+		return 0
+	}
+	return binary.BigEndian.Uint64(value)
+}
