@@ -118,6 +118,8 @@ type kindEntry struct {
 	spec     topology.KindSpec
 	engine   store.Engine
 	volatile bool
+	reader   vnode.Reader              // kind, if it serves reads beside its vnodes
+	serving  []atomic.Pointer[serving] // by partition, for reader
 
 	mu   sync.RWMutex
 	pids []*actor.PID // by partition; nil where no vnode was started
@@ -170,6 +172,9 @@ func (h *Host) registerKinds(state topology.State) error {
 			return fmt.Errorf("start node %s: vnode kind %q is registered twice; register each kind once", h.opts.Self.Node, name)
 		}
 		e := &kindEntry{kind: k, engine: h.opts.Engine, pids: make([]*actor.PID, state.RingSize())}
+		if r, ok := k.(vnode.Reader); ok {
+			e.reader, e.serving = r, make([]atomic.Pointer[serving], state.RingSize())
+		}
 		if p, ok := k.(vnode.Properties); ok && p.Volatile() {
 			e.volatile, e.engine = true, h.opts.Volatile
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/replica"
+	"github.com/dee2748c/baton/vnode"
 )
 
 // Flags of a request's header.
@@ -96,6 +97,7 @@ type run struct {
 		sends   [3]replica.Send
 		letters [3]letter
 		used    [3]ring.NodeID
+		reads   vnode.Reads
 		next    int // free letter
 	}
 }
@@ -227,10 +229,19 @@ func (r *run) letter() *letter {
 	return &r.room.letters[r.room.next-1]
 }
 
-// transmit sends a letter without the lock.
+// transmit sends a letter without the lock. A command that only reads is served
+// at once, if the vnode is here.
 func (r *run) transmit(l *letter) {
 	seq := l.Seq
 	r.mu.Unlock()
+	here := l.To == string(r.host.opts.Self.Node) && l.Flags&requestFallback == 0
+	if here {
+		if body, ok := r.host.read(r.host.View(), r.kind, ring.Partition(l.Partition), l.payload, &r.room.reads); ok {
+			r.mu.Lock()
+			r.answer(seq, body)
+			return
+		}
+	}
 	err := r.host.post(l)
 	r.mu.Lock()
 	if err == nil {
@@ -291,11 +302,15 @@ func (r *run) fail(i int, err error, unknown bool) {
 // answered ends the flight of a number with its answer.
 func (r *run) answered(seq uint64, body []byte) {
 	r.mu.Lock()
+	r.answer(seq, body)
+	r.drive()
+}
+
+func (r *run) answer(seq uint64, body []byte) {
 	if i := r.find(seq); i >= 0 {
 		f := r.end(i)
 		r.events = append(r.events, replica.Event{Type: replica.Answer, Send: f.send.ID, Body: body})
 	}
-	r.drive()
 }
 
 // take gets a replica's answer or refusal.

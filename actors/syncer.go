@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/dee2748c/baton/store"
+	"github.com/dee2748c/baton/vnode"
 )
 
 // syncer makes writes durable for many vnodes at a time: replies that wait for
@@ -17,19 +18,23 @@ type syncer struct {
 	wake    chan struct{}
 }
 
+// synced is a command that waits for a sync.
 type synced struct {
-	part store.Partition
-	then func(error)
+	part   store.Partition
+	server *server
+	frame  *letter
+	done   vnode.Disposition
 }
 
 func newSyncer(ctx context.Context) *syncer {
 	return &syncer{ctx: ctx, wake: make(chan struct{}, 1)}
 }
 
-// after calls then once everything written to part before the call is durable.
-func (s *syncer) after(part store.Partition, then func(error)) {
+// after calls server.synced once everything written to part before the call is
+// durable, or can't be.
+func (s *syncer) after(part store.Partition, server *server, f *letter, d vnode.Disposition) {
 	s.mu.Lock()
-	s.waiting = append(s.waiting, synced{part, then})
+	s.waiting = append(s.waiting, synced{part, server, f, d})
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -63,6 +68,6 @@ func (s *syncer) round() {
 			err = w.part.Sync()
 			results[w.part] = err
 		}
-		w.then(err)
+		w.server.synced(w.frame, w.done, err)
 	}
 }

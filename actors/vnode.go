@@ -2,7 +2,6 @@ package actors
 
 import (
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -17,25 +16,15 @@ import (
 // lifecycle machine and performs the machine's actions. Its behavior follows
 // the lifecycle's state one to one.
 type vnodeActor struct {
-	host *Host
-	kind *kindEntry
-	id   store.ID
-	log  *slog.Logger
+	server
 
 	pid      *actor.PID
 	behavior actor.Behavior
 	life     *vnode.Lifecycle
 	events   []vnode.Event // of actions that completed within the present message
 
-	part    store.Partition
-	module  vnode.Vnode
-	export  vnode.StateExporter // module, if it keeps state of its own
-	cx      *vnode.Context
-	version uint64
-	record  store.Record
-
-	frame  *letter // being served
-	recent vnode.Recent
+	export vnode.StateExporter // module, if it keeps state of its own
+	record store.Record
 	parked []*letter // waiting for the end of the session, or a newer view
 
 	moving   bool // changes are noted in dirty
@@ -65,10 +54,11 @@ type (
 
 func (h *Host) spawnVnode(e *kindEntry, id store.ID) (*actor.PID, error) {
 	a := &vnodeActor{
-		host: h, kind: e, id: id, behavior: actor.NewBehavior(),
-		log:  h.log.With("kind", id.Kind, "partition", uint32(id.Partition)),
-		life: vnode.NewLifecycle(h.opts.Self.Node, h.opts.Self.Incarnation, 0),
+		server:   server{host: h, kind: e, id: id, log: h.log.With("kind", id.Kind, "partition", uint32(id.Partition))},
+		behavior: actor.NewBehavior(),
+		life:     vnode.NewLifecycle(h.opts.Self.Node, h.opts.Self.Incarnation, 0),
 	}
+	a.wrote, a.failed = a.changed, a.reopen
 	a.behavior.Become(a.idle)
 	props := actor.PropsFromProducer(func() actor.Actor { return a }, actor.WithSupervisor(stopOnPanic), actor.WithDispatcher(h.dispatch))
 	name := fmt.Sprintf("vnode/%s/%d/%d", id.Kind, id.Partition, h.opts.Self.Incarnation)
@@ -154,13 +144,20 @@ func (a *vnodeActor) follow() {
 	switch a.life.State().(type) {
 	case vnode.Owner:
 		a.behavior.Become(a.active)
-	case vnode.Folding, vnode.Frozen:
+		a.publish()
+		return
+	case vnode.Folding:
+		a.behavior.Become(a.handingOff)
+		a.publish()
+		return
+	case vnode.Frozen:
 		a.behavior.Become(a.handingOff)
 	case vnode.Forwarder, vnode.Activating:
 		a.behavior.Become(a.forwarding)
 	default:
 		a.behavior.Become(a.idle)
 	}
+	a.withdraw() // before the state has any effect
 }
 
 // step feeds the machine and performs what it asks for, until both are done.
@@ -214,24 +211,6 @@ func (a *vnodeActor) inform(msg any) {
 	a.trySeal()
 }
 
-func (a *vnodeActor) context() *vnode.Context {
-	a.cx.Reset()
-	return a.cx
-}
-
-// guard runs a handler; a panic of the module closes it, and it is opened anew
-// from the store, which a handler that did not return has not changed.
-func (a *vnodeActor) guard(f func()) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			err = fmt.Errorf("vnode %v: panic: %v: %w", a.id, r, vnode.ErrStopped)
-			a.reopen(err)
-		}
-	}()
-	f()
-	return nil
-}
-
 func (a *vnodeActor) reopen(reason error) {
 	a.log.Error("vnode failed and is opened anew", "err", reason)
 	a.terminate(reason)
@@ -239,10 +218,9 @@ func (a *vnodeActor) reopen(reason error) {
 }
 
 func (a *vnodeActor) terminate(reason error) {
-	if t, ok := a.module.(vnode.Terminator); ok {
-		t.Terminate(reason)
-	}
-	a.module, a.export, a.cx = nil, nil, nil
+	a.withdraw()
+	a.export = nil
+	a.end(reason)
 }
 
 // stop answers whoever still waits and ends the module.

@@ -64,19 +64,14 @@ func (a *vnodeActor) open(imported bool) {
 		a.log.Error("partition not opened", "err", err)
 		return
 	}
-	a.part = part
 	self := a.host.opts.Self
 	_, epoch := a.life.Owner()
 	p := vnode.Partition{
 		Kind: a.id.Kind, ID: a.id.Partition, Size: a.host.View().RingSize(),
 		Node: self.Node, Epoch: epoch, Incarnation: self.Incarnation,
 	}
-	a.version = max(a.version, vnode.FirstVersion(epoch, self.Incarnation))
-	a.cx = vnode.NewContext(p, part, &a.version, a)
-	if a.module, err = a.kind.kind.Open(p); err != nil {
-		a.log.Error("vnode not opened", "err", err)
-		a.module = brokenVnode{fmt.Errorf("open vnode %v: %w", a.id, err)}
-	}
+	a.begin(p, part, a)
+	a.publish()
 	a.export, _ = a.module.(vnode.StateExporter)
 	if a.export == nil {
 		return
@@ -85,13 +80,6 @@ func (a *vnodeActor) open(imported bool) {
 		a.importItems()
 	}
 	a.guard(func() { a.export.Opened(a.context(), epoch) })
-}
-
-// brokenVnode answers for a partition whose module could not be opened.
-type brokenVnode struct{ err error }
-
-func (b brokenVnode) HandleCommand(*vnode.Context, vnode.Command) vnode.Disposition {
-	return vnode.Fail{Err: b.err}
 }
 
 // importItems gives a moved module the items of its former owner; they live on

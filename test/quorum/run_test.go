@@ -10,7 +10,9 @@ import (
 	"time"
 
 	"github.com/dee2748c/baton/actors"
+	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/messages"
 )
 
@@ -220,6 +222,13 @@ func TestRun_moves(t *testing.T) {
 							return
 						}
 					}
+					o = w.mustTell([]ring.NodeID{"a", "b", "c"}[i%3], ring.Partition(i), fmt.Sprintf("rkey%d", i), 3)
+					for _, n := range o.counts {
+						if n != done[i] {
+							t.Errorf("key%d read after write %d: %+v", i, done[i], o)
+							return
+						}
+					}
 					pass(time.Millisecond)
 				}
 			})
@@ -253,5 +262,63 @@ func TestRun_stop(t *testing.T) {
 		pass(100 * time.Millisecond)
 		w.stop("a")
 		all.Wait()
+	})
+}
+
+// TestRun_readBesideFrozen: a vnode that is frozen for a move lets nobody read
+// beside it, though its node does not know yet that the partition has a new
+// owner, which may have acknowledged writes (F9).
+func TestRun_readBesideFrozen(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		stop := w.coordinate("c")
+		defer stop()
+		head := ring.Partition(0)
+		for w.log.State().Ring().Owner(head) != "a" {
+			head++
+		}
+		one := func(from ring.NodeID, body string) (outcome, error) {
+			h := w.nodes[from].host
+			b := &broadcast{set: h.Replicas(kindName, head, 1), body: []byte(body), need: 1}
+			ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+			defer cancel()
+			err := h.Run(ctx, kindName, b)
+			return b.outcome, err
+		}
+		before := readBeside.Load()
+		for i, body := range []string{"wx", "rx"} {
+			if o, err := one("a", body); err != nil || len(o.counts) != 1 || o.counts[0] != 1 || readBeside.Load() != before+int64(i) {
+				t.Fatalf("%s: %+v, %v; %d reads beside the vnode", body, o, err, readBeside.Load()-before)
+			}
+		}
+		// The source hears nothing any more once it is frozen.
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		go func() {
+			for u := range w.nodes["c"].record.Watch(ctx) {
+				if x := u.State.Part(kindName, head).Transfer; x != nil && x.Frozen != nil {
+					w.nodes["a"].record.Lag(true)
+				}
+			}
+		}()
+		w.board.SetFaults(actors.Fault{Delay: time.Millisecond})
+		p := cluster.NewProposer(w.nodes["b"].record, "operator")
+		if out, err := p.Propose(ctx, 0, topology.MovePartition{Partition: head, Target: "b", ExpectOwner: "a"}); err != nil || out[0].Err != nil {
+			t.Fatal(out, err)
+		}
+		w.until("b owns the partition", func() bool { o, _ := w.nodes["b"].host.View().Owner(kindName, head); return o == "b" })
+		if o, _ := w.nodes["a"].host.View().Owner(kindName, head); o != "a" {
+			t.Fatalf("a knows already that %s owns the partition", o)
+		}
+		if o, err := one("b", "wx"); err != nil || len(o.counts) != 1 || o.counts[0] != 2 {
+			t.Fatalf("write at the new owner: %+v, %v", o, err)
+		}
+		if o, _ := one("a", "rx"); len(o.counts) != 0 {
+			t.Errorf("the old owner answers %d, the new one has acknowledged 2", o.counts)
+		}
+		w.nodes["a"].record.Lag(false)
+		w.until("a knows", func() bool { o, _ := w.nodes["a"].host.View().Owner(kindName, head); return o == "b" })
+		if o, err := one("a", "rx"); err != nil || len(o.counts) != 1 || o.counts[0] != 2 {
+			t.Errorf("after that: %+v, %v", o, err)
+		}
 	})
 }

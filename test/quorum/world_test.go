@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,6 +138,9 @@ func (w *world) coordinate(name ring.NodeID) (stop func()) {
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	if !w.log.Lead(name) {
+		w.t.Fatalf("%s can't lead", name)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
@@ -206,6 +210,17 @@ type countKind struct{}
 func (countKind) Name() topology.Kind { return kindName }
 
 func (countKind) Open(vnode.Partition) (vnode.Vnode, error) { return counter{}, nil }
+
+// readBeside counts the reads that were served beside a vnode.
+var readBeside atomic.Int64
+
+func (countKind) Read(r *vnode.Reads, cmd vnode.Command) ([]byte, bool) {
+	if cmd.Body[0] != 'r' {
+		return nil, false
+	}
+	readBeside.Add(1)
+	return binary.BigEndian.AppendUint64(nil, count(r.Get(cmd.Body[1:]))), true
+}
 
 type counter struct{}
 
