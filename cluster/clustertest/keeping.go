@@ -30,6 +30,9 @@ func (g *Generator) keeping() topology.Op {
 	case 8:
 		return topology.AdvanceGrace{From: g.state.Grace() + uint64(g.rnd.IntN(8)/7)}
 	case 9:
+		if g.rnd.IntN(2) == 0 {
+			return topology.MarkDamaged{Kind: k.Name, Partition: p}
+		}
 		return topology.MarkIncomplete{Kind: k.Name, Node: node, Incarnation: m.Incarnation}
 	}
 	for range 8 {

@@ -65,6 +65,7 @@ func everyOp(t testing.TB) []topology.Op {
 		topology.CloseHint{Kind: "kv", Partition: 7, Node: "b", Opened: 300},
 		topology.AdvanceGrace{From: 4},
 		topology.MarkIncomplete{Node: "b", Incarnation: 2, Kind: "kv"},
+		topology.MarkDamaged{Kind: "kv", Partition: 7},
 		topology.MarkWhole{Kind: "kv", Partition: 7, Owner: "b", Epoch: 3, Since: 300},
 	}
 }

@@ -272,6 +272,13 @@ type MarkIncomplete struct {
 	Kind        Kind
 }
 
+// MarkDamaged says that some of what was kept of one partition is lost, by its owner or by a node that has
+// a hint of it: the partition is incomplete as of now. The node proposes it before it gives up the data.
+type MarkDamaged struct {
+	Kind      Kind
+	Partition ring.Partition
+}
+
 // MarkWhole says that the owner of a partition got from its replicas what it had lost.
 type MarkWhole struct {
 	Kind      Kind

@@ -131,6 +131,8 @@ func (w *writer) keeping(op Op) {
 		w.str(op.Kind)
 		w.str(string(op.Node))
 		w.u64(op.Incarnation)
+	case MarkDamaged:
+		w.slot(op.Kind, op.Partition)
 	case MarkWhole:
 		w.slot(op.Kind, op.Partition)
 		w.str(string(op.Owner))
@@ -291,6 +293,8 @@ func (r *reader) op(t tag) Op {
 		return CloseHint{Kind: r.str(), Partition: r.partition(), Node: r.node(), Opened: r.u64()}
 	case tagMarkIncomplete:
 		return MarkIncomplete{Kind: r.str(), Node: r.node(), Incarnation: r.u64()}
+	case tagMarkDamaged:
+		return MarkDamaged{Kind: r.str(), Partition: r.partition()}
 	case tagMarkWhole:
 		return MarkWhole{Kind: r.str(), Partition: r.partition(), Owner: r.node(), Epoch: r.u64(), Since: r.u64()}
 	case tagClearPlan:

@@ -73,11 +73,23 @@ func (c *change) dropHints(f func(Hint) bool) {
 	}
 	c.hints = sortedOf(kept)
 	for _, h := range lost {
-		k := c.kindIndex(h.Kind)
-		x := *c.parts[k].at(h.Partition)
-		x.incomplete = c.version
-		c.putPart(k, h.Partition, x)
+		c.partLost(c.kindIndex(h.Kind), h.Partition)
 	}
+}
+
+func (op MarkDamaged) operand() string { return fmt.Sprintf("%s/%d", op.Kind, op.Partition) }
+
+func (op MarkDamaged) apply(c *change) {
+	if c.addressed(op.Kind, op.Partition) {
+		c.partLost(c.kindIndex(op.Kind), op.Partition)
+	}
+}
+
+// partLost makes a part incomplete as of now.
+func (c *change) partLost(kind int, p ring.Partition) {
+	x := *c.parts[kind].at(p)
+	x.incomplete = c.version
+	c.putPart(kind, p, x)
 }
 
 func (op MarkWhole) operand() string {

@@ -40,6 +40,7 @@ const (
 	tagCloseHint
 	tagAdvanceGrace
 	tagMarkIncomplete
+	tagMarkDamaged
 	tagMarkWhole
 
 	tagEnd
@@ -82,6 +83,7 @@ var opNames = [tagEnd]string{
 	tagCloseHint:         "close hint",
 	tagAdvanceGrace:      "advance grace",
 	tagMarkIncomplete:    "mark incomplete",
+	tagMarkDamaged:       "mark damaged",
 	tagMarkWhole:         "mark whole",
 }
 
@@ -123,4 +125,5 @@ func (OpenHint) opTag() tag          { return tagOpenHint }
 func (CloseHint) opTag() tag         { return tagCloseHint }
 func (AdvanceGrace) opTag() tag      { return tagAdvanceGrace }
 func (MarkIncomplete) opTag() tag    { return tagMarkIncomplete }
+func (MarkDamaged) opTag() tag       { return tagMarkDamaged }
 func (MarkWhole) opTag() tag         { return tagMarkWhole }

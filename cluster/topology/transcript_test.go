@@ -282,6 +282,8 @@ func (x *transcript) keepingOp() topology.Op {
 		return topology.AdvanceGrace{From: x.num("from", x.s.Grace())}
 	case "incomplete":
 		return topology.MarkIncomplete{Kind: kind, Node: node, Incarnation: x.num("inc", m.Incarnation)}
+	case "damaged":
+		return topology.MarkDamaged{Kind: kind, Partition: p}
 	case "whole":
 		part := x.s.Part(kind, p)
 		return topology.MarkWhole{
