@@ -55,10 +55,15 @@ func (c Changes) canonical() (Changes, error) {
 			return nil, err
 		}
 	}
-	if lww, ok := own["last_write_wins"].(json.RawMessage); ok && string(lww) == "true" && own["allow_mult"] == nil {
-		own["allow_mult"] = json.RawMessage("false")
+	return own.implied(), nil
+}
+
+// implied adds to canonical changes what they imply.
+func (c Changes) implied() Changes {
+	if lww, ok := c["last_write_wins"].(json.RawMessage); ok && string(lww) == "true" && c["allow_mult"] == nil {
+		c["allow_mult"] = json.RawMessage("false")
 	}
-	return own, nil
+	return c
 }
 
 func (d *definition) canonical(raw json.RawMessage) (any, error) {
@@ -107,7 +112,7 @@ func (c Changes) merged(later Changes) Changes {
 		}
 		out[name] = value
 	}
-	return out
+	return out.implied()
 }
 
 // Hooks returns the hooks that the changes name. The error is a *PropertyError.

@@ -26,6 +26,8 @@
 // Invariants, which the tests name:
 //
 //   - I1 Properties that an operation of this package accepts are valid, and those of every bucket under them.
+//     Operations on a type and on its bucket at the same time may leave more answers asked for than
+//     there are copies: Resolve gives as many as there are.
 //   - I2 Canonical JSON decodes to what it came from, and encodes to the same bytes.
 //   - I3 Lookup is the layers laid over each other, for names with and without changes, and does not allocate.
 //   - I4 What decides where objects lie or how they are written once does not change under them.

@@ -330,3 +330,16 @@ func TestWarnings(t *testing.T) {
 		}
 	}
 }
+
+// What last write wins implies stays with it.
+func TestSet_implied(t *testing.T) {
+	e := newEntries()
+	for _, c := range []Changes{{"last_write_wins": true}, {"allow_mult": nil}} {
+		ops, err := Set(e, "", "b", c)
+		e.do(t, ops, err)
+	}
+	const want = `{"allow_mult":false,"last_write_wins":true}`
+	if got := string(e.values[bucketKey("default", "b")]); got != want {
+		t.Errorf("the entry is %s, want %s", got, want)
+	}
+}

@@ -14,10 +14,13 @@ const DefaultN = 3
 type Properties struct {
 	// NVal is the number of copies, from 1 to MaxN.
 	NVal int
-	// AllowMult keeps concurrent writes beside each other, as siblings.
+	// AllowMult keeps concurrent writes beside each other, as siblings. Without
+	// it the one with the latest time is kept: all others are lost, though they
+	// were acknowledged.
 	AllowMult bool
-	// LastWriteWins keeps of concurrent writes the one with the latest time: all
-	// others are lost, though they were acknowledged.
+	// LastWriteWins lets a write take the place of all that there is, whatever
+	// its context has seen; of concurrent ones the one with the latest time is
+	// kept. It goes with AllowMult false.
 	LastWriteWins bool
 
 	// R is how many copies a read waits for; RW is the one of a delete that is
@@ -112,6 +115,17 @@ func (p Properties) MarshalJSON() ([]byte, error) {
 	return json.Marshal(all)
 }
 
+// UnmarshalJSON takes what MarshalJSON gives; properties that are not said keep
+// what they were. It checks single values and not what they are together, which
+// Validate does.
+func (p *Properties) UnmarshalJSON(raw []byte) error {
+	own, err := DecodeChanges(raw)
+	if err == nil {
+		*p, err = p.over(own)
+	}
+	return err
+}
+
 // With returns p with the changes laid over it; a null leaves what p says. The
 // error is a *PropertyError: the changes, or what they make of p, are not valid.
 func (p Properties) With(c Changes) (Properties, error) {
@@ -136,8 +150,8 @@ func (p *Properties) Warnings(old *Properties) []string {
 	case p.NVal < old.NVal:
 		out = append(out, fmt.Sprintf("n_val falls from %d to %d: the copies beyond stay on disk and are not read", old.NVal, p.NVal))
 	}
-	if p.LastWriteWins && !old.LastWriteWins {
-		out = append(out, "last_write_wins: of concurrent writes all but one are lost, though they were acknowledged")
+	if old.Siblings() && !p.Siblings() {
+		out = append(out, "no siblings are kept: of concurrent writes all but one are lost, though they were acknowledged")
 	}
 	return out
 }
