@@ -138,9 +138,7 @@ func (c KV) query(ctx context.Context, q kv.IndexQuery, limit int, each func(lis
 		return fmt.Errorf("list %s/%s: %w", q.Type, q.Bucket, err)
 	}
 	l := c.newListing(scan, q.Options, limit, []*bucket.Properties{p})
-	if p.TTL > 0 {
-		l.page.ExpiredBefore = time.Now().Add(-p.TTL)
-	}
+	l.page.TTL, l.page.Now = p.TTL, time.Now()
 	place, err := scan.Resume(q.Continuation, l.size)
 	if err != nil {
 		return err
@@ -404,8 +402,11 @@ func (l *listing) read(ctx context.Context, head ring.Partition, from []byte) he
 			return headPage{err: err}
 		}
 		page, err := m.Result()
+		if err != nil && ctx.Err() != nil {
+			return headPage{err: fmt.Errorf("%w: %w", context.Cause(ctx), err)}
+		}
 		silent := m.Silent()
-		if err != nil && len(silent) > 0 && ctx.Err() == nil && len(o.Avoid) < len(set.Copies) {
+		if err != nil && len(silent) > 0 && len(o.Avoid) < len(set.Copies) {
 			o.Avoid = append(slices.Clip(o.Avoid), silent...)
 			continue
 		}

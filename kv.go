@@ -3,10 +3,8 @@ package baton
 import (
 	"context"
 	"fmt"
-	"iter"
 	"time"
 
-	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/kv"
 )
 
@@ -70,44 +68,6 @@ func (c KV) Remove(ctx context.Context, r kv.Delete) (kv.Deleted, error) {
 		d, err = r.DecodeReply(reply)
 	}
 	return d, named("delete", r.Bucket, r.Key, err)
-}
-
-// Objects yields every object of a bucket once, partition by partition and in
-// key order within one. It ends with an error that is yielded with the zero
-// object. Objects written meanwhile may or may not be among them, and while the
-// ring changes a page is read from whoever owns the partition then.
-func (c KV) Objects(ctx context.Context, bucket string) iter.Seq2[kv.Object, error] {
-	return func(yield func(kv.Object, error) bool) {
-		for p := range c.node.View().RingSize() {
-			r := kv.List{Bucket: bucket}
-			for more := true; more; {
-				page, err := c.page(ctx, ring.Partition(p), r)
-				if err != nil {
-					yield(kv.Object{}, named("list", bucket, r.After, err))
-					return
-				}
-				for _, o := range page.Objects {
-					if !yield(o, nil) {
-						return
-					}
-					r.After = o.Key
-				}
-				more = page.More
-			}
-		}
-	}
-}
-
-func (c KV) page(ctx context.Context, p ring.Partition, r kv.List) (kv.Page, error) {
-	body, err := kv.EncodeRequest(r, p)
-	if err != nil {
-		return kv.Page{}, err
-	}
-	reply, err := c.node.host.Request(ctx, kv.KindName, p, body)
-	if err != nil {
-		return kv.Page{}, err
-	}
-	return r.DecodeReply(reply)
 }
 
 func (c KV) ask(ctx context.Context, r kv.Request, bucketType, bucket, key string) ([]byte, error) {

@@ -43,6 +43,7 @@ type Node struct {
 	host     *actors.Host
 	jobs     *mapreduce.Registry
 	catalogs catalogs
+	listings chan struct{} // one for each that is at work
 
 	// up is what the admin API may use by now; it is served before the node is
 	// a member.

@@ -34,6 +34,7 @@ const (
 const (
 	DefaultRingSize = 64
 	DefaultTargetN  = 4
+	DefaultListings = 32
 )
 
 // Options configures a node. The zero value of a field means its default.
@@ -94,6 +95,9 @@ type Options struct {
 	Location string
 	// Kinds are vnode kinds beside kv and pipe.
 	Kinds []vnode.Kind
+	// Listings is how many listings and index queries the node works on at once;
+	// default 32. More are refused with kv.ErrListings.
+	Listings int
 	// Jobs are the MapReduce jobs that this node can run parts of.
 	Jobs []mapreduce.Definition
 	// Fittings are the pipe workers of one's own, by name.
@@ -134,6 +138,9 @@ func (o Options) withDefaults() Options {
 	if o.Engine == "" {
 		o.Engine = EngineMemory
 	}
+	if o.Listings == 0 {
+		o.Listings = DefaultListings
+	}
 	if o.TargetN == 0 {
 		o.TargetN = DefaultTargetN
 	}
@@ -169,6 +176,8 @@ func (o Options) Validate() error {
 		return &OptionError{"BootstrapExpect", fmt.Sprint(o.BootstrapExpect), fmt.Sprintf("Join names %d nodes: name all that are expected, this one included", distinct(o.Join))}
 	case o.TargetN < 0:
 		return &OptionError{"TargetN", fmt.Sprint(o.TargetN), "use a positive number"}
+	case o.Listings < 0:
+		return &OptionError{"Listings", fmt.Sprint(o.Listings), "use a positive number"}
 	case o.Weight < 0:
 		return &OptionError{"Weight", fmt.Sprint(o.Weight), "use a positive number"}
 	}

@@ -38,7 +38,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 	o = o.withDefaults()
 	n := &Node{
 		opts: o, self: ring.NodeID(o.Name), life: fmt.Sprintf("%s/%x", o.Name, random64()),
-		joins: make(chan joinRequest), done: make(chan struct{}),
+		joins: make(chan joinRequest), done: make(chan struct{}), listings: make(chan struct{}, o.Listings),
 	}
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.setPhase(admin.PhaseUnjoined)

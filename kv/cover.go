@@ -57,8 +57,10 @@ type PageOptions struct {
 	Limit, Bytes int
 	// Partial takes what there is where copies are missing.
 	Partial bool
-	// ExpiredBefore, unless zero, hides objects that were written before.
-	ExpiredBefore time.Time
+	// TTL, unless zero, hides objects that were written longer ago than that
+	// before Now.
+	TTL time.Duration
+	Now time.Time
 	// Avoid names nodes to ask last.
 	Avoid []ring.NodeID
 }
@@ -378,7 +380,7 @@ func (m *CoverPage) merge(sends []replica.Send, short bool) []replica.Send {
 		result.Entries, result.positions = make([]IndexEntry, 0, n), make([][]byte, 0, n)
 	}
 	var forms [][]byte
-	merger := stateMerger{stored: m.scan.stored, expired: millis(m.o.ExpiredBefore)}
+	merger := stateMerger{stored: m.scan.stored, ttl: uint64(m.o.TTL.Milliseconds()), now: millis(m.o.Now)}
 	at, ask := make([]int, len(used)), false
 	for {
 		position := lowest(used, at)
@@ -468,9 +470,9 @@ func lowest(used []*coverCopy, at []int) (position []byte) {
 
 // stateMerger brings what copies say of one object together.
 type stateMerger struct {
-	stored  bool
-	expired uint64 // milliseconds; what was written before is gone
-	state   State
+	stored   bool
+	now, ttl uint64 // milliseconds
+	state    State
 }
 
 // merge returns the one form of the object, and whether the entry stands.
@@ -512,13 +514,24 @@ func (g *stateMerger) decode(s *State, form []byte) error {
 // alive reports whether a value is left that carries the entry and has not
 // expired.
 func (g *stateMerger) alive(s *State) bool {
+	if g.expired(s) {
+		return false
+	}
 	for i := range s.Siblings {
 		v := &s.Siblings[i]
-		if !v.Deleted && v.Modified >= g.expired && (g.stored || v.Content[0] == carrying[0]) {
+		if !v.Deleted && (g.stored || v.Content[0] == carrying[0]) {
 			return true
 		}
 	}
 	return false
+}
+
+func (g *stateMerger) expired(s *State) bool {
+	newest := uint64(0)
+	for i := range s.Siblings {
+		newest = max(newest, s.Siblings[i].Modified)
+	}
+	return g.ttl > 0 && newest > 0 && g.now > newest && g.now-newest > g.ttl
 }
 
 // A CoverageError says which head partitions were not read, or only in part,
