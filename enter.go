@@ -277,7 +277,7 @@ func (s *starting) joinOn(ctx context.Context, r joinRequest) error {
 // create is the operation that creates the cluster with this node in it.
 func (n *Node) create() topology.CreateCluster {
 	op := topology.CreateCluster{
-		ClusterID: n.id.ClusterID, RingSize: n.opts.RingSize, TargetN: n.opts.TargetN, NVal: 1, Kinds: n.kindSpecs(),
+		ClusterID: n.id.ClusterID, RingSize: n.opts.RingSize, TargetN: n.opts.TargetN, NVal: n.opts.NVal, Kinds: n.kindSpecs(),
 		Member: topology.Member{Node: n.self, Addr: n.addr(), Weight: n.opts.Weight, Location: n.opts.Location, Nonce: n.id.Nonce},
 	}
 	if op.RingSize == 0 {

@@ -35,6 +35,8 @@ const (
 	DefaultRingSize = 64
 	DefaultTargetN  = 4
 	DefaultListings = 32
+	DefaultNVal     = 1
+	MaxNVal         = 16
 )
 
 // Options configures a node. The zero value of a field means its default.
@@ -89,6 +91,10 @@ type Options struct {
 	// TargetN is the number of consecutive partitions that a plan keeps on
 	// distinct nodes; default 4. Taken when the cluster is created.
 	TargetN int
+	// NVal is the number of copies of a key in buckets that do not say
+	// otherwise, from 1 to MaxNVal and at most RingSize; default DefaultNVal.
+	// Taken when the cluster is created.
+	NVal int
 	// Weight is the node's relative share of partitions; default 1.
 	Weight int
 	// Location is the rack or zone that the node stands in; optional.
@@ -144,6 +150,9 @@ func (o Options) withDefaults() Options {
 	if o.TargetN == 0 {
 		o.TargetN = DefaultTargetN
 	}
+	if o.NVal == 0 {
+		o.NVal = DefaultNVal
+	}
 	if o.RetryAfter == 0 {
 		o.RetryAfter = time.Second
 	}
@@ -178,6 +187,8 @@ func (o Options) Validate() error {
 		return &OptionError{"TargetN", fmt.Sprint(o.TargetN), "use a positive number"}
 	case o.Listings < 0:
 		return &OptionError{"Listings", fmt.Sprint(o.Listings), "use a positive number"}
+	case o.NVal < 0 || o.NVal > MaxNVal || o.RingSize != 0 && o.NVal > o.RingSize:
+		return &OptionError{"NVal", fmt.Sprint(o.NVal), fmt.Sprintf("use a number from 1 to %d, at most the ring's size", MaxNVal)}
 	case o.Weight < 0:
 		return &OptionError{"Weight", fmt.Sprint(o.Weight), "use a positive number"}
 	}

@@ -19,6 +19,22 @@ import (
 
 func TestMain(m *testing.M) { batontest.VerifyTestMain(m) }
 
+// TestStart_nval: the founder says how many copies of a key there are.
+func TestStart_nval(t *testing.T) {
+	for given, want := range map[int]int{0: baton.DefaultNVal, 3: 3} {
+		n, err := baton.Start(t.Context(), baton.Options{Name: "a", Record: memory.New(), Bootstrap: true, NVal: given})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := n.View().State.NVal(); got != want {
+			t.Errorf("NVal %d: the record has %d, want %d", given, got, want)
+		}
+		if err := n.Stop(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // TestStart_refused: what can't start says why and what to do, and leaves
 // nothing behind: the same name starts afterwards.
 func TestStart_refused(t *testing.T) {
@@ -42,6 +58,8 @@ func TestStart_refused(t *testing.T) {
 	}{
 		{"no name", baton.Options{}, nil, "Name"},
 		{"ring size", baton.Options{Name: "x", RingSize: 48}, nil, "power of two"},
+		{"too many copies", baton.Options{Name: "x", NVal: 17}, nil, "NVal"},
+		{"more copies than partitions", baton.Options{Name: "x", RingSize: 8, NVal: 9}, nil, "NVal"},
 		{"engine", baton.Options{Name: "x", Engine: "tape"}, nil, "tape"},
 		{"no directory", baton.Options{Name: "x", Engine: baton.EnginePebble}, nil, "DataDir"},
 		{"port in use", baton.Options{Name: "x", Addr: taken.Addr().String()}, baton.ErrAddrInUse, taken.Addr().String()},

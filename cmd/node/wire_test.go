@@ -24,7 +24,7 @@ func TestOptions(t *testing.T) {
 			Address: "https://f:1", Datacenter: "dc", TokenFile: token, Prefix: "p",
 			CAFile: "ca", CertFile: "cert", KeyFile: "key", ServerName: "name",
 		},
-		RingSize: 8, TargetN: 2, Location: "rack", Weight: 3, Engine: "memory",
+		RingSize: 8, TargetN: 2, NVal: 2, Location: "rack", Weight: 3, Engine: "memory",
 	}
 	log := slog.New(slog.DiscardHandler)
 	got, err := options(c, log)
@@ -42,7 +42,7 @@ func TestOptions(t *testing.T) {
 			Address: "f:1", Scheme: "https", Datacenter: "dc", Token: "s3cret", Prefix: "p",
 			CAFile: "ca", CertFile: "cert", KeyFile: "key", ServerName: "name",
 		},
-		RingSize: 8, TargetN: 2, Location: "rack", Weight: 3, Engine: baton.EngineMemory,
+		RingSize: 8, TargetN: 2, NVal: 2, Location: "rack", Weight: 3, Engine: baton.EngineMemory,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
