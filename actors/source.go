@@ -53,6 +53,10 @@ type sourceTask struct {
 
 const restartPause = 20 * time.Millisecond
 
+// lookEvery is how often a source that is ready to seal looks for changes, so that
+// few are left when it may.
+const lookEvery = 50 * time.Millisecond
+
 func (h *Host) startSource(a *vnodeActor, t topology.Transfer) *sourceTask {
 	s := &sourceTask{
 		host: h, vnode: a.pid, id: a.id, transfer: t, events: make(chan handoff.SenderEvent, 1),
@@ -155,8 +159,12 @@ func (s *sourceTask) stream(attempt int) handoff.Fail {
 		st.receive()
 	}()
 	st.drive(handoff.StreamOpened{})
+	tick := time.NewTicker(lookEvery)
+	defer tick.Stop()
 	for !st.over {
 		select {
+		case <-tick.C:
+			st.drive(handoff.Tick{})
 		case e := <-st.inbox:
 			st.drive(e)
 		case e := <-s.events:

@@ -99,6 +99,11 @@ func tellOp(op topology.Op) string {
 		return fmt.Sprintf("abort %d: %s", op.Session, op.Reason)
 	case topology.RevertTransfer:
 		return fmt.Sprintf("revert %d", op.Session)
+	case topology.BeginSeal:
+		if len(op.Past) > 0 {
+			return fmt.Sprintf("begin seal %d past %d", op.Session, op.Past)
+		}
+		return fmt.Sprintf("begin seal %d", op.Session)
 	case topology.MarkExited:
 		return fmt.Sprintf("exited %s", op.Node)
 	case topology.RemoveMember:

@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"slices"
+
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
@@ -15,7 +17,7 @@ type Limits struct {
 	Up func(ring.NodeID) bool
 	// Unreachable says which nodes have not answered for so long that transfers do not wait for
 	// them: those not decided yet are aborted, and the others no longer keep their neighbours from
-	// moving. It is advice. Default: none.
+	// sealing. It is advice. Default: none.
 	Unreachable func(ring.NodeID) bool
 	// Hold says that a partition whose last transfer failed is left alone for now. Default: never.
 	Hold func(topology.Kind, ring.Partition, topology.Part) bool
@@ -38,7 +40,7 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Schedule returns what a coordinator proposes next: aborts and reverts of transfers that cannot go
-// on, transfers of partitions that are not where the committed ring wants them, and the departure of
+// on, the seals of those that waited for their neighbours, transfers of partitions that are not where the committed ring wants them, and the departure of
 // members that have nothing left. It is a pure function of the record and the limits, and idle
 // (empty) when nothing is to be done before the record changes. It returns at most topology.Window
 // operations.
@@ -48,6 +50,7 @@ func Schedule(s topology.State, limits Limits) []topology.Op {
 	}
 	limits = limits.withDefaults()
 	ops := rescue(s, limits, nil)
+	ops = seal(s, limits, ops)
 	ops = depart(s, ops)
 	ops = open(s, limits, ops)
 	return ops[:min(len(ops), topology.Window)]
@@ -91,6 +94,35 @@ func abortReason(s topology.State, limits Limits, t *topology.Transfer) topology
 	return ""
 }
 
+// seal lets transfers go on that waited for their neighbours (K7): at most one of those that share a
+// preflist is between its freeze and the end of its drain. A neighbour that waits for nothing but an
+// unreachable node is not waited for: requests miss that copy anyway.
+func seal(s topology.State, limits Limits, ops []topology.Op) []topology.Op {
+	ended := map[uint64]bool{}
+	for _, op := range ops {
+		if op, ok := op.(topology.AbortTransfer); ok {
+			ended[op.Session] = true
+		}
+	}
+	var begun []*topology.Transfer
+next:
+	for _, t := range s.Transfers() {
+		if !t.Waits || ended[t.Session] || slices.ContainsFunc(begun, func(u *topology.Transfer) bool { return s.Near(t, u) }) {
+			continue
+		}
+		op := topology.BeginSeal{Session: t.Session}
+		for _, n := range s.Neighbours(t) {
+			if !stuck(limits, n) {
+				continue next
+			}
+			op.Past = append(op.Past, n.Session)
+		}
+		begun = append(begun, t)
+		ops = append(ops, op)
+	}
+	return ops
+}
+
 // targetGone reports whether the process that sealed the copy will not activate it.
 func targetGone(s topology.State, t *topology.Transfer) bool {
 	target, _ := s.Member(t.Target)
@@ -110,27 +142,20 @@ func depart(s topology.State, ops []topology.Op) []topology.Op {
 	return ops
 }
 
-// open opens transfers in partition order, within the limits, and never two of one kind within the
-// n partitions of a preflist: of those that serve a key, at most one is on the move.
+// open opens transfers in partition order, within the limits: first those that need not wait for a
+// neighbour before their seal, then others, which copy in the meantime.
 func open(s topology.State, limits Limits, ops []topology.Op) []topology.Op {
 	m := newMoves(s, limits)
-	for p := range ring.Partition(s.RingSize()) {
-		target := s.Ring().Owner(p)
-		for k, spec := range s.Kinds() {
-			if owner, _ := s.Owner(spec.Name, p); owner == target {
-				continue
+	for _, beside := range []bool{false, true} {
+		for p := range ring.Partition(s.RingSize()) {
+			for k, spec := range s.Kinds() {
+				if len(ops) == topology.Window {
+					return ops
+				}
+				if op, ok := m.open(k, spec.Name, p, beside); ok {
+					ops = append(ops, op)
+				}
 			}
-			if len(ops) == topology.Window {
-				return ops
-			}
-			x := s.Part(spec.Name, p)
-			if x.Transfer != nil || !m.fits(k, p, x.Owner, target) || limits.Hold(spec.Name, p, x) {
-				continue
-			}
-			m.add(k, p, x.Owner, target)
-			ops = append(ops, topology.OpenTransfer{
-				Type: topology.Swap, Kind: spec.Name, Partition: p, Target: target, ExpectEpoch: x.Epoch,
-			})
 		}
 	}
 	return ops
@@ -141,7 +166,7 @@ type moves struct {
 	s       topology.State
 	limits  Limits
 	out, in map[ring.NodeID]int
-	moving  []map[ring.Partition]bool // by kind
+	moving  []map[ring.Partition]bool // by kind; false for what needs no seal any more
 }
 
 func newMoves(s topology.State, limits Limits) *moves {
@@ -149,27 +174,49 @@ func newMoves(s topology.State, limits Limits) *moves {
 	for k, spec := range s.Kinds() {
 		m.moving = append(m.moving, map[ring.Partition]bool{})
 		for _, t := range s.Transfers() {
-			if t.Kind != spec.Name || m.stuck(t) {
-				continue
-			}
-			m.add(k, t.Partition, t.Source, t.Target)
-			// In StageClean the target serves and the source only deletes.
-			if t.Stage == topology.StageClean {
-				delete(m.moving[k], t.Partition)
+			if t.Kind == spec.Name && !stuck(limits, t) {
+				m.add(k, t.Partition, t.Source, t.Target)
+				m.moving[k][t.Partition] = t.Stage != topology.StageClean
 			}
 		}
 	}
 	return m
 }
 
+// open returns the transfer of a partition if it is due; beside says that neighbours may be moving.
+func (m *moves) open(k int, kind topology.Kind, p ring.Partition, beside bool) (op topology.OpenTransfer, ok bool) {
+	target := m.s.Ring().Owner(p)
+	if owner, _ := m.s.Owner(kind, p); owner == target {
+		return op, false
+	}
+	x := m.s.Part(kind, p)
+	_, opened := m.moving[k][p]
+	if opened || x.Transfer != nil || !m.fits(x.Owner, target) || !beside && m.beside(k, p) || m.limits.Hold(kind, p, x) {
+		return op, false
+	}
+	m.add(k, p, x.Owner, target)
+	return topology.OpenTransfer{Type: topology.Swap, Kind: kind, Partition: p, Target: target, ExpectEpoch: x.Epoch}, true
+}
+
+// beside reports whether a partition that shares a preflist with p is on the move (K7).
+func (m *moves) beside(kind int, p ring.Partition) bool {
+	q := m.s.RingSize()
+	for i := range min(max(m.s.NVal(), m.s.TargetN()), q) {
+		if m.moving[kind][p.Next(i, q)] || m.moving[kind][p.Next(-i, q)] {
+			return true
+		}
+	}
+	return false
+}
+
 // stuck reports whether a transfer waits for nothing but a node that is unreachable. It may wait for
 // ever, and others must not wait with it.
-func (m *moves) stuck(t *topology.Transfer) bool {
+func stuck(limits Limits, t *topology.Transfer) bool {
 	switch t.Stage {
 	case topology.StageDrain:
-		return !t.Activated && m.limits.Unreachable(t.Target) || !t.SourceDrained && m.limits.Unreachable(t.Source)
+		return !t.Activated && limits.Unreachable(t.Target) || !t.SourceDrained && limits.Unreachable(t.Source)
 	case topology.StageClean, topology.StageAbort:
-		return m.limits.Unreachable(t.Source)
+		return limits.Unreachable(t.Source)
 	}
 	return false
 }
@@ -182,7 +229,7 @@ func (m *moves) add(kind int, p ring.Partition, source, target ring.NodeID) {
 
 func (m *moves) limit(node ring.NodeID) int { return min(m.s.TransferLimit(node), m.limits.PerNode) }
 
-func (m *moves) fits(kind int, p ring.Partition, source, target ring.NodeID) bool {
+func (m *moves) fits(source, target ring.NodeID) bool {
 	from, _ := m.s.Member(source)
 	to, _ := m.s.Member(target)
 	switch {
@@ -192,12 +239,6 @@ func (m *moves) fits(kind int, p ring.Partition, source, target ring.NodeID) boo
 		return false
 	case !m.limits.Up(source) || !m.limits.Up(target):
 		return false
-	}
-	q := m.s.RingSize()
-	for i := range min(m.s.NVal(), q) {
-		if m.moving[kind][p.Next(i, q)] || m.moving[kind][p.Next(-i, q)] {
-			return false
-		}
 	}
 	return true
 }

@@ -44,6 +44,22 @@ func (r *record) run(session uint64, stage topology.Stage) {
 	}
 }
 
+// waiting moves kv/1 and kv/4 to b up to a stage, and lets the transfers of kv/2 and kv/3 to c wait for them.
+func waiting(r *record, stage topology.Stage) {
+	r.Helper()
+	r.must(topology.SetTransferLimit{Limit: 2})
+	bound(r, map[ring.Partition]ring.NodeID{1: "b", 4: "b", 2: "c", 3: "c"})
+	r.run(r.open("kv", 1, "b"), topology.StageSeal)
+	r.run(r.open("kv", 4, "b"), topology.StageSeal)
+	for _, p := range []ring.Partition{2, 3} {
+		session := r.open("kv", p, "c")
+		r.run(session, topology.StageFold)
+		r.must(topology.ReadyToSeal{Report: topology.Report{Session: session, Node: "a", Incarnation: 1}})
+	}
+	r.run(1, stage)
+	r.run(2, stage)
+}
+
 func (r *record) open(kind topology.Kind, p ring.Partition, to ring.NodeID) uint64 {
 	r.Helper()
 	r.must(topology.OpenTransfer{Type: topology.Swap, Kind: kind, Partition: p, Target: to, ExpectEpoch: r.s.Part(kind, p).Epoch})
@@ -68,17 +84,29 @@ func TestSchedule(t *testing.T) {
 		setup: func(r *record) { bound(r, one) },
 		want:  []string{"open kv/1 to b at epoch 1", "open queue/1 to b at epoch 1"},
 	}, {
-		name:  "never two of one preflist at once, also around the end of the ring",
+		name:  "those of one preflist after the others, also around the end of the ring",
 		setup: func(r *record) { bound(r, map[ring.Partition]ring.NodeID{0: "b", 1: "b", 2: "c", 5: "b", 7: "c"}) },
-		want:  []string{"open kv/0 to b at epoch 1", "open queue/0 to b at epoch 1", "open kv/2 to c at epoch 1", "open queue/2 to c at epoch 1", "open kv/5 to b at epoch 1", "open queue/5 to b at epoch 1"},
+		want:  []string{"open kv/0 to b at epoch 1", "open queue/0 to b at epoch 1", "open kv/2 to c at epoch 1", "open queue/2 to c at epoch 1", "open kv/5 to b at epoch 1", "open queue/5 to b at epoch 1", "open kv/1 to b at epoch 1", "open queue/1 to b at epoch 1"},
 	}, {
-		name: "a transfer on its way keeps its neighbours, one being cleaned does not",
+		name: "a transfer on its way puts its neighbours last, one being cleaned does not",
 		setup: func(r *record) {
 			bound(r, map[ring.Partition]ring.NodeID{1: "b", 2: "c"})
 			r.open("kv", 1, "b")
 			r.run(r.open("queue", 1, "b"), topology.StageClean)
 		},
-		want: []string{"open queue/2 to c at epoch 1"},
+		want: []string{"open queue/2 to c at epoch 1", "open kv/2 to c at epoch 1"},
+	}, {
+		name:  "what waits for a neighbour's flip waits",
+		setup: func(r *record) { waiting(r, topology.StageDrain) },
+	}, {
+		name:  "and goes on after it, one of those that wait for each other",
+		setup: func(r *record) { waiting(r, topology.StageClean) },
+		want:  []string{"begin seal 3"},
+	}, {
+		name:   "it does not wait for a flip that an unreachable node has to confirm",
+		setup:  func(r *record) { waiting(r, topology.StageDrain) },
+		limits: cluster.Limits{Unreachable: func(n ring.NodeID) bool { return n == "b" }},
+		want:   []string{"begin seal 3 past [1]"},
 	}, {
 		name:   "at most so many for each node",
 		setup:  func(r *record) { bound(r, map[ring.Partition]ring.NodeID{1: "b", 3: "c", 5: "b"}) },

@@ -130,12 +130,13 @@ type world struct {
 	reach  map[ring.NodeID]cluster.Reach
 	known  map[ring.NodeID]cluster.Reach // to the machine: in doubt it decides as before
 	doubt  bool
-	gone   ring.NodeID    // does nothing any more
-	opened map[string]int // transfers since the faults ended
+	gone   ring.NodeID        // does nothing any more
+	opened map[string]int     // transfers since the faults ended
+	past   map[[2]uint64]bool // pairs of sessions that one does not wait for the other
 }
 
 func newWorld(t *rapid.T) *world {
-	w := &world{record: &record{fataler: t}, t: t, opened: map[string]int{}}
+	w := &world{record: &record{fataler: t}, t: t, opened: map[string]int{}, past: map[[2]uint64]bool{}}
 	w.create(16, 3, "a", "b", "c", "d")
 	w.must(topology.SetTransferLimit{Limit: perNode})
 	w.elect("a")
@@ -181,6 +182,7 @@ func (w *world) turn() {
 	case len(reports) > 0 && (k > 0 || !changed):
 		term, _ := w.s.Term()
 		w.try(term, rapid.SampledFrom(reports).Draw(w.t, "report"))
+		w.frozen()
 	case changed:
 		shown := w.s
 		w.shown, w.known, w.doubt = &shown, w.reach, false
@@ -201,6 +203,7 @@ func (w *world) do(actions []cluster.Action) {
 		case cluster.Wake:
 			w.wake = w.now.Add(a.After)
 		case cluster.Propose:
+			w.notWaited(a.Ops)
 			e := cluster.Answered{At: w.now}
 			before := w.s.LastSession()
 			if !w.calm && rapid.IntRange(0, 9).Draw(w.t, "answer") == 0 {
@@ -212,6 +215,7 @@ func (w *world) do(actions []cluster.Action) {
 				e.Outcomes = w.try(a.Term, a.Ops...)
 			}
 			w.limits(before)
+			w.frozen()
 			if w.doubt = e.Err != nil; !w.doubt {
 				w.known = w.reach
 			}
@@ -223,11 +227,8 @@ func (w *world) do(actions []cluster.Action) {
 // limits checks what Schedule promises of the transfers that were opened after a session.
 func (w *world) limits(before uint64) {
 	in, out := map[ring.NodeID]int{}, map[ring.NodeID]int{}
-	q := w.s.RingSize()
-	var moving []*topology.Transfer
 	for _, t := range w.s.Transfers() {
 		if w.known[t.Source] != cluster.Unreachable && w.known[t.Target] != cluster.Unreachable {
-			moving = append(moving, t)
 			out[t.Source]++
 			in[t.Target]++
 		}
@@ -245,11 +246,36 @@ func (w *world) limits(before uint64) {
 		if out[t.Source] > w.shown.TransferLimit(t.Source) || in[t.Target] > w.shown.TransferLimit(t.Target) {
 			w.t.Fatalf("%d transfers from %s, %d to %s", out[t.Source], t.Source, in[t.Target], t.Target)
 		}
-		for _, u := range moving {
-			apart := min(t.Partition.Next(-int(u.Partition), q), u.Partition.Next(-int(t.Partition), q))
-			if t != u && t.Kind == u.Kind && int(apart) < w.s.NVal() && u.Stage != topology.StageClean {
-				w.t.Fatalf("K7: sessions %d and %d move %s/%d and %s/%d at once", t.Session, u.Session, t.Kind, t.Partition, u.Kind, u.Partition)
+	}
+}
+
+// frozen holds the stages of neighbours to K7, but for those that the coordinator chose not to wait for.
+func (w *world) frozen() {
+	freezes := func(t *topology.Transfer) bool {
+		return t.Stage == topology.StageSeal || t.Stage == topology.StageDrain
+	}
+	for _, t := range w.s.Transfers() {
+		for _, u := range w.s.Transfers() {
+			if t.Session < u.Session && w.s.Near(t, u) && freezes(t) && freezes(u) && !w.past[[2]uint64{t.Session, u.Session}] {
+				w.t.Fatalf("K7: sessions %d and %d freeze %s/%d and %s/%d at once: %s", t.Session, u.Session, t.Kind, t.Partition, u.Kind, u.Partition, w)
 			}
+		}
+	}
+}
+
+// notWaited holds the neighbours that a seal does not wait for to those of nodes that are unreachable.
+func (w *world) notWaited(ops []topology.Op) {
+	for _, op := range ops {
+		seal, ok := op.(topology.BeginSeal)
+		if !ok {
+			continue
+		}
+		for _, session := range seal.Past {
+			t := w.shown.Transfer(session)
+			if w.known[t.Source] != cluster.Unreachable && w.known[t.Target] != cluster.Unreachable {
+				w.t.Fatalf("K7: session %d does not wait for %d from %s to %s, which answer", seal.Session, session, t.Source, t.Target)
+			}
+			w.past[[2]uint64{min(session, seal.Session), max(session, seal.Session)}] = true
 		}
 	}
 }

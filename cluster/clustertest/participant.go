@@ -24,7 +24,7 @@ func NextReport(s topology.State, t *topology.Transfer, node ring.NodeID) topolo
 		return topology.SourceReady{Report: rep}
 	case t.Stage == topology.StagePrepare && !source && !t.TargetReady:
 		return topology.TargetReady{Report: rep}
-	case t.Stage == topology.StageFold && source && same:
+	case t.Stage == topology.StageFold && source && same && !t.Waits:
 		return topology.ReadyToSeal{Report: rep}
 	case t.Stage == topology.StageSeal && source && same && t.Frozen == nil:
 		return topology.SourceFrozen{Report: rep, Seal: seal}

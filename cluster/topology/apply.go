@@ -73,7 +73,7 @@ func validID(cmd Command) string {
 // needsTerm reports whether only the current coordinator term may do it (F13).
 func needsTerm(op Op) bool {
 	switch op.(type) {
-	case StagePlan, OpenTransfer, AbortTransfer, RevertTransfer, MarkExited:
+	case StagePlan, OpenTransfer, BeginSeal, AbortTransfer, RevertTransfer, MarkExited:
 		return true
 	}
 	return false

@@ -64,6 +64,7 @@ func everyOp(t testing.TB) []topology.Op {
 		topology.OpenHint{Kind: "kv", Partition: 7, Node: "b", Incarnation: 2, Grace: 1},
 		topology.CloseHint{Kind: "kv", Partition: 7, Node: "b", Opened: 300},
 		topology.AdvanceGrace{From: 4},
+		topology.BeginSeal{Session: 300, Past: []uint64{200, 400}},
 		topology.MarkIncomplete{Node: "b", Incarnation: 2, Kind: "kv"},
 		topology.MarkDamaged{Kind: "kv", Partition: 7},
 		topology.MarkWhole{Kind: "kv", Partition: 7, Owner: "b", Epoch: 3, Since: 300},

@@ -20,8 +20,8 @@ func (id CommandID) String() string { return fmt.Sprintf("%s/%d", id.Proposer, i
 // A Command is one proposal to change the record.
 type Command struct {
 	ID CommandID
-	// Term is the coordinator term the proposer acts in. StagePlan, OpenTransfer, AbortTransfer,
-	// RevertTransfer and MarkExited are refused unless it is the current one (F13); other
+	// Term is the coordinator term the proposer acts in. StagePlan, OpenTransfer, BeginSeal,
+	// AbortTransfer, RevertTransfer and MarkExited are refused unless it is the current one (F13); other
 	// operations ignore it.
 	Term uint64
 	Op   Op
@@ -163,7 +163,8 @@ type SourceReady struct{ Report }
 // TargetReady says that the target's empty staging exists and its fence is durable.
 type TargetReady struct{ Report }
 
-// ReadyToSeal is the source's word that few deltas remain.
+// ReadyToSeal is the source's word that few deltas remain. While a neighbour is between its freeze and the
+// end of its drain (K7), the transfer waits for BeginSeal.
 type ReadyToSeal struct{ Report }
 
 // SourceFrozen is the source's seal; its freeze is durable.
@@ -202,6 +203,14 @@ type SourceReleased struct{ Report }
 type Refuse struct {
 	Report
 	Reason Reason
+}
+
+// BeginSeal lets a transfer that waits in StageFold go on to StageSeal.
+type BeginSeal struct {
+	Session uint64
+	// Past are the sessions of neighbours that are not waited for: they wait for a node that does not
+	// answer. There are at most as many as neighbours.
+	Past []uint64
 }
 
 // AbortTransfer aborts a transfer before its flip.

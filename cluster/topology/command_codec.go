@@ -85,6 +85,12 @@ func (w *writer) op(op Op) {
 		w.str(string(op.Reason))
 	case RevertTransfer:
 		w.u64(op.Session)
+	case BeginSeal:
+		w.u64(op.Session)
+		w.int(len(op.Past))
+		for _, s := range op.Past {
+			w.u64(s)
+		}
 	case StageReplace:
 		w.str(string(op.Old))
 		w.str(string(op.New))
@@ -271,6 +277,12 @@ func (r *reader) op(t tag) Op {
 		return OpenTransfer{Type: TransferType(r.byte()), Kind: r.str(), Partition: r.partition(), Target: r.node(), ExpectEpoch: r.u64()}
 	case tagAbortTransfer:
 		return AbortTransfer{Session: r.u64(), Reason: Reason(r.str())}
+	case tagBeginSeal:
+		op := BeginSeal{Session: r.u64()}
+		for n := r.count(); n > 0; n-- {
+			op.Past = append(op.Past, r.u64())
+		}
+		return op
 	case tagRevertTransfer:
 		return RevertTransfer{Session: r.u64()}
 	case tagStageReplace:

@@ -3,6 +3,7 @@ package topology_test
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -111,7 +112,9 @@ func (w *world) check(before topology.State, op topology.Op, out topology.Outcom
 		}
 	}
 	w.checkSlots()
+	w.checkNeighbours(before, op)
 	w.checkMembers()
+	w.checkKept(before, op, out)
 	if rep, ok := op.(interface{ Reporter() topology.Report }); ok && out.Changed() {
 		if m, _ := before.Member(rep.Reporter().Node); m.Incarnation != rep.Reporter().Incarnation || m.Status == topology.Down {
 			t.Fatalf("I10: %s@%d is %s but %s was taken from @%d", m.Node, m.Incarnation, m.Status, topology.OpName(op), rep.Reporter().Incarnation)
@@ -216,6 +219,26 @@ func (w *world) checkMembers() {
 	}
 }
 
+// checkNeighbours holds each transfer that came to StageSeal to K7.
+func (w *world) checkNeighbours(before topology.State, op topology.Op) {
+	for _, tr := range w.s.Transfers() {
+		was := before.Transfer(tr.Session)
+		if tr.Waits && tr.Stage != topology.StageFold {
+			w.t.Fatalf("session %d waits in %s", tr.Session, tr.Stage)
+		}
+		if tr.Stage != topology.StageSeal || was.Stage == tr.Stage {
+			continue
+		}
+		seal, _ := op.(topology.BeginSeal)
+		for _, n := range w.s.Neighbours(tr) {
+			apart := min((tr.Partition-n.Partition)%8, (n.Partition-tr.Partition)%8)
+			if !slices.Contains(seal.Past, n.Session) || n.Kind != tr.Kind || apart > 1 {
+				w.t.Fatalf("I12: session %d of %d went to seal beside %d of %d in %s by %s", tr.Session, tr.Partition, n.Session, n.Partition, n.Stage, topology.OpName(op))
+			}
+		}
+	}
+}
+
 func (w *world) checkSlots() {
 	slots := map[string]uint64{}
 	last := uint64(0)
@@ -269,6 +292,8 @@ func (w *world) draw() topology.Op {
 		return topology.StageLeave{Node: node}
 	case 3:
 		return rapid.SampledFrom([]topology.Op{topology.Unstage{Node: node}, topology.ClearPlan{}, topology.MarkExited{Node: node}}).Draw(t, "undo")
+	case 21, 22, 23:
+		return w.drawKept(node)
 	case 19, 20:
 		return w.drawStaging(node)
 	case 4, 5:
@@ -290,6 +315,64 @@ func (w *world) draw() topology.Op {
 		return topology.OpenTransfer{Type: topology.Swap, Kind: k.Name, Partition: p, Target: node, ExpectEpoch: w.s.Part(k.Name, p).Epoch}
 	}
 	return w.drawReport()
+}
+
+// drawKept changes metadata, hints and what copies lack.
+func (w *world) drawKept(node ring.NodeID) topology.Op {
+	t, p := w.t, ring.Partition(rapid.IntRange(0, 2).Draw(w.t, "p"))
+	m, _ := w.s.Member(node)
+	x := w.s.Part("kv", p)
+	key := rapid.SampledFrom([]string{"", "a", "b"}).Draw(t, "key")
+	_, version := w.s.Metadata(key)
+	grace := w.s.Grace() - min(w.s.Grace(), rapid.Uint64Range(0, 2).Draw(t, "behind"))
+	ops := []topology.Op{
+		topology.PutMetadata{Key: key, Value: rapid.SampledFrom([][]byte{nil, {}, {1}}).Draw(t, "value"), Expect: version},
+		topology.OpenHint{Kind: "kv", Partition: p, Node: node, Incarnation: m.Incarnation, Grace: grace},
+		topology.OpenHint{Kind: "kv", Partition: p, Node: node, Incarnation: m.Incarnation, Grace: w.s.Grace()},
+		topology.AdvanceGrace{From: w.s.Grace()},
+		topology.MarkIncomplete{Node: node, Incarnation: m.Incarnation, Kind: "kv"},
+		topology.MarkWhole{Kind: "kv", Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since},
+	}
+	for h := range w.s.AllHints() {
+		ops = append(ops, topology.CloseHint{Kind: h.Kind, Partition: h.Partition, Node: h.Node, Opened: h.Opened})
+	}
+	return rapid.SampledFrom(ops).Draw(t, "kept")
+}
+
+// checkKept holds hints, grace and what copies lack to what may change them.
+func (w *world) checkKept(before topology.State, op topology.Op, out topology.Outcome) {
+	open := map[topology.Hint]bool{}
+	for h := range w.s.AllHints() {
+		open[h] = true
+		if w.removed(h.Node) {
+			w.t.Fatalf("I13: hint %+v of a removed member", h)
+		}
+	}
+	mark, _ := op.(topology.MarkIncomplete)
+	for h := range before.AllHints() {
+		shut, closes := op.(topology.CloseHint)
+		lost := w.removed(h.Node) || mark.Node == h.Node
+		if closes = closes && shut.Opened == h.Opened; !open[h] && !closes && (!lost || w.s.Part(h.Kind, h.Partition).Since != out.Version) {
+			w.t.Fatalf("I13: hint %+v is gone by %s, the owner has %+v", h, topology.OpName(op), w.s.Part(h.Kind, h.Partition))
+		}
+	}
+	if _, advances := op.(topology.AdvanceGrace); w.s.Grace() != before.Grace() && !(advances && w.s.Grace() == before.Grace()+1) {
+		w.t.Fatalf("I4: grace %d after %d by %s", w.s.Grace(), before.Grace(), topology.OpName(op))
+	}
+	for _, k := range before.Kinds() {
+		for p, x := range before.Parts(k.Name) {
+			y := w.s.Part(k.Name, p)
+			whole, repaired := op.(topology.MarkWhole)
+			switch {
+			case y.Incomplete != (y.Since > 0) || y.Since > w.s.Version():
+				w.t.Fatalf("I13: %s/%d %+v", k.Name, p, y)
+			case x.Incomplete && !y.Incomplete && !(repaired && whole.Since == x.Since && whole.Epoch == x.Epoch):
+				w.t.Fatalf("I13: %s/%d became whole by %s", k.Name, p, topology.OpName(op))
+			case y.Reassigned != nil && y.Reassigned.Version == out.Version && out.Changed() && !y.Incomplete:
+				w.t.Fatalf("I13: %s/%d was given by force and is whole", k.Name, p)
+			}
+		}
+	}
 }
 
 // drawStaging stages something that the first members did not bring with them.
@@ -390,6 +473,10 @@ func (w *world) drawReport() topology.Op {
 		}
 	case 0:
 		return rapid.SampledFrom(ops).Draw(t, "any report")
+	case 2:
+		if tr.Waits {
+			return topology.BeginSeal{Session: tr.Session, Past: rapid.SliceOfN(rapid.Uint64Range(1, w.s.LastSession()), 0, 2).Draw(t, "past")}
+		}
 	case 1:
 		return rapid.SampledFrom([]topology.Op{
 			topology.Refuse{Report: source, Reason: topology.ReasonBusy},

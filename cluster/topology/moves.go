@@ -2,6 +2,7 @@ package topology
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/dee2748c/baton/cluster/ring"
 )
@@ -72,6 +73,51 @@ func mustFind(i int, ok bool) int {
 	return i
 }
 
+func (op BeginSeal) operand() string { return fmt.Sprintf("session %d past %d", op.Session, op.Past) }
+
+func (op BeginSeal) apply(c *change) {
+	t, ok := c.open(op.Session)
+	switch {
+	case !ok:
+	case len(op.Past) > 2*c.spread():
+		c.refuse(CodeInvalid, "a transfer has at most %d neighbours", 2*c.spread())
+	case t.Stage == StageAbort || t.Stage == StagePrepare || t.Stage == StageFold && !t.Waits:
+		c.misplaced(t)
+	case t.Stage != StageFold:
+	default:
+		for _, n := range c.neighbours(t) {
+			if !slices.Contains(op.Past, n.Session) {
+				c.refuse(CodeTransferInProgress, "session %d of the neighbour %d is in %s: wait for its end", n.Session, n.Partition, n.Stage)
+				return
+			}
+		}
+		t.Stage, t.Waits = StageSeal, false
+		c.putTransfer(t)
+	}
+}
+
+// neighbours returns the transfers that a transfer must not be sealed beside (K7): those of its kind, of
+// partitions that share a preflist with its own, whose source may be frozen.
+func (r *record) neighbours(t Transfer) []*Transfer {
+	var out []*Transfer
+	for _, u := range r.transfers {
+		if u.Session != t.Session && r.near(t, *u) && (u.Stage == StageSeal || u.Stage == StageDrain || u.Stage == StageAbort) {
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+// near reports whether two transfers move partitions of one kind that share a preflist.
+func (r *record) near(t, u Transfer) bool {
+	q := r.ring.Size()
+	apart := min(t.Partition.Next(-int(u.Partition), q), u.Partition.Next(-int(t.Partition), q))
+	return t.Kind == u.Kind && int(apart) < r.spread()
+}
+
+// spread is the number of partitions that a preflist is taken to have.
+func (r *record) spread() int { return max(r.nval, r.targetN) }
+
 func (op AbortTransfer) operand() string { return fmt.Sprintf("session %d", op.Session) }
 
 func (op AbortTransfer) apply(c *change) {
@@ -107,7 +153,7 @@ func (c *change) abort(t Transfer, why Reason) {
 
 // giveUp moves a transfer to StageAbort, and closes it when the source has nothing left to release.
 func (c *change) giveUp(t Transfer, why Reason) {
-	t.Stage, t.Reason = StageAbort, why
+	t.Stage, t.Reason, t.Waits = StageAbort, why, false
 	c.putTransfer(t)
 	if m, _ := c.member(t.Source); m.Status == Removed {
 		c.closeTransfer(t)

@@ -96,7 +96,12 @@ func (op ReadyToSeal) apply(c *change) {
 	switch {
 	case !ok:
 	case t.Stage == StageFold:
-		if c.sameProcess(t, op.Report) {
+		switch {
+		case t.Waits || !c.sameProcess(t, op.Report):
+		case len(c.neighbours(t)) > 0:
+			t.Waits = true
+			c.putTransfer(t)
+		default:
 			t.Stage = StageSeal
 			c.putTransfer(t)
 		}

@@ -169,6 +169,7 @@ func (w *writer) transfers(r *record) {
 		w.bool(t.Activated)
 		w.bool(t.SourceDrained)
 		w.bool(t.SourceLost)
+		w.bool(t.Waits)
 		w.u64(t.FreezeMicros)
 		w.u64(t.Fenced)
 		w.str(string(t.Reason))

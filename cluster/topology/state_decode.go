@@ -252,12 +252,15 @@ func (r *reader) transfer(c *record) *Transfer {
 	t.Frozen, t.Sealed = r.seal(), r.seal()
 	t.Activated, t.SourceDrained = r.bool(), r.bool()
 	if r.format > 2 {
-		t.SourceLost = r.bool()
+		t.SourceLost, t.Waits = r.bool(), r.bool()
 	}
 	t.FreezeMicros, t.Fenced = r.u64(), r.u64()
 	t.Reason = Reason(r.str())
 	if t.Stage == 0 || t.Stage >= stageEnd {
 		r.fail("%s", t.Stage)
+	}
+	if t.Waits && t.Stage != StageFold {
+		r.fail("session %d waits in %s", t.Session, t.Stage)
 	}
 	if (t.Stage == StageDrain || t.Stage == StageClean) && (t.Frozen == nil || t.Sealed == nil) {
 		r.fail("session %d in %s without seals", t.Session, t.Stage)

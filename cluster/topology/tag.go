@@ -42,6 +42,7 @@ const (
 	tagMarkIncomplete
 	tagMarkDamaged
 	tagMarkWhole
+	tagBeginSeal
 
 	tagEnd
 )
@@ -85,6 +86,7 @@ var opNames = [tagEnd]string{
 	tagMarkIncomplete:    "mark incomplete",
 	tagMarkDamaged:       "mark damaged",
 	tagMarkWhole:         "mark whole",
+	tagBeginSeal:         "begin seal",
 }
 
 func (t tag) String() string { return opNames[t] }
@@ -127,3 +129,4 @@ func (AdvanceGrace) opTag() tag      { return tagAdvanceGrace }
 func (MarkIncomplete) opTag() tag    { return tagMarkIncomplete }
 func (MarkDamaged) opTag() tag       { return tagMarkDamaged }
 func (MarkWhole) opTag() tag         { return tagMarkWhole }
+func (BeginSeal) opTag() tag         { return tagBeginSeal }

@@ -343,6 +343,12 @@ func (x *transcript) transferOp() topology.Op {
 		return topology.Refuse{Report: rep, Reason: reason}
 	case "abort":
 		return topology.AbortTransfer{Session: rep.Session, Reason: reason}
+	case "begin-seal":
+		op := topology.BeginSeal{Session: rep.Session}
+		if past := x.num("past", 0); past > 0 {
+			op.Past = []uint64{past}
+		}
+		return op
 	case "revert":
 		return topology.RevertTransfer{Session: rep.Session}
 	}

@@ -117,8 +117,11 @@ type Transfer struct {
 	// Epoch is the owner epoch at the opening; the flip makes it Epoch+1, a revert Epoch+2.
 	Epoch uint64
 
-	SourceReady   bool
-	TargetReady   bool
+	SourceReady bool
+	TargetReady bool
+	// Waits says of a transfer in StageFold that the source is ready to seal and a neighbour is not
+	// through; see BeginSeal.
+	Waits         bool
 	Frozen        *Seal // reported by the source
 	Sealed        *Seal // reported by the target
 	Activated     bool

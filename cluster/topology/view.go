@@ -106,6 +106,13 @@ func (s State) Busy(node ring.NodeID) bool {
 // lost what the transfer needs, or "".
 func (s State) Lost(t *Transfer) Reason { return s.rec().lost(*t) }
 
+// Neighbours returns the active transfers that a transfer must not be sealed beside (K7): those of its kind
+// whose source may be frozen, of partitions fewer than n apart, where n is the greater of NVal and TargetN.
+func (s State) Neighbours(t *Transfer) []*Transfer { return s.rec().neighbours(*t) }
+
+// Near reports whether two transfers move partitions of one kind that share a preflist, as for Neighbours.
+func (s State) Near(t, u *Transfer) bool { return s.rec().near(*t, *u) }
+
 // Revertable reports whether RevertTransfer would be accepted for an active transfer now.
 func (s State) Revertable(t *Transfer) bool { return s.rec().revertable(*t) }
 

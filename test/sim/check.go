@@ -59,7 +59,7 @@ func (k *checker) terms(cmds []topology.Command, out []topology.Outcome, before 
 		switch c.Op.(type) {
 		case topology.BeginTerm:
 			term = max(term, out[i].Term)
-		case topology.StagePlan, topology.OpenTransfer, topology.AbortTransfer, topology.RevertTransfer, topology.MarkExited:
+		case topology.StagePlan, topology.OpenTransfer, topology.BeginSeal, topology.AbortTransfer, topology.RevertTransfer, topology.MarkExited:
 			switch {
 			case c.Term == term || out[i].Version <= before.Version() && out[i].Err == nil: // or a repetition
 			case out[i].Code == topology.CodeStaleTerm:
@@ -112,18 +112,16 @@ func (k *checker) record(s, before topology.State) {
 			k.session = t.Session
 		}
 		for _, u := range active[:i] {
-			if near(s, t, u) && t.Stage != topology.StageClean && u.Stage != topology.StageClean {
-				w.Failf("S5 sessions %d and %d move %s/%d and %s/%d at once", u.Session, t.Session, u.Kind, u.Partition, t.Kind, t.Partition)
+			if s.Near(t, u) && freezes(t) && freezes(u) {
+				w.Failf("S5 sessions %d and %d freeze %s/%d and %s/%d at once", u.Session, t.Session, u.Kind, u.Partition, t.Kind, t.Partition)
 			}
 		}
 	}
 }
 
-// near reports whether two transfers move partitions of one preflist.
-func near(s topology.State, t, u *topology.Transfer) bool {
-	q := s.RingSize()
-	apart := min(t.Partition.Next(-int(u.Partition), q), u.Partition.Next(-int(t.Partition), q))
-	return t.Kind == u.Kind && int(apart) < s.NVal()
+// freezes reports whether nobody may serve the partition of a transfer.
+func freezes(t *topology.Transfer) bool {
+	return t.Stage == topology.StageSeal || t.Stage == topology.StageDrain
 }
 
 // serving is told of each step of a vnode.
