@@ -9,25 +9,29 @@ type Excised struct {
 	From, To []byte
 }
 
-// Exciser is implemented by partitions whose items a disk can damage.
+// Exciser is implemented by engines whose items a disk can damage.
 type Exciser interface {
-	// Excise gives up what can't be read of the items with from <= key < to, which
-	// are the bounds of a CorruptError, so that reads, writes and the upkeep of the
-	// store go on without them. It gives up as little as it can, but no less than
-	// a block of keys around each damaged one, and where a whole table can't be
-	// read, what that holds of other partitions of the engine.
+	// OnDamage has f told of all damage that is met, by reads, by writes and by the
+	// upkeep of the store, which knows the table only: its CorruptError has no ID.
+	// What was met before is told at once. The same damage is told again whenever
+	// it is met. f may be called by any goroutine and must not call the engine.
+	OnDamage(f func(*CorruptError))
+	// Excise gives up what can't be read in the range that a CorruptError names, so
+	// that reads, writes and the upkeep of the store go on without it. It gives up
+	// as little as it can, but no less than a block of keys around each damaged
+	// one, and where a whole table can't be read, what that holds of other
+	// partitions.
 	//
 	// Announce is told what is about to be given up, once or several times, and
-	// must make sure that nobody takes the gaps for deletes; if it fails nothing
+	// must make sure that nobody takes the gaps for deletes; if it fails, nothing
 	// more is given up and its error is returned. It is not called when all can
-	// be read. Until Excise returns, the Summary may be that of before, and a copy
-	// of the partition is refused by whoever compares it with its items; reads and
-	// writes go on but for the moment of the cut. Open snapshots of it end with
-	// ErrCorrupt. What is given up stays so after a crash, which may not be said
-	// of an Excise that failed.
+	// be read. Until Excise returns, a Summary may be that of before, which whoever
+	// compares it with the items refuses. Reads and writes go on but for the moment
+	// of the cut. Open snapshots of what is cut end with ErrCorrupt. A crash leaves
+	// the damage or the gap, never a Summary that is wrong after the next open.
 	//
 	// A *DamageError is returned when the damage can't be cut out.
-	Excise(from, to []byte, announce func([]Excised) error) error
+	Excise(damage *CorruptError, announce func([]Excised) error) error
 }
 
 // DamageError says that a store can't go on, or can't be opened, without a file

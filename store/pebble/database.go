@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,6 +31,7 @@ type database struct {
 	fresh    bool // this process made the store
 
 	excising atomic.Bool // an excise is under way
+	report   report
 
 	failure atomic.Pointer[error] // the first one that broke a promise
 
@@ -49,7 +49,7 @@ func openDatabase(dir string, o Options) (*database, error) {
 	d.settings = &db.Options{
 		FS:                          guard{o.FS, d},
 		Logger:                      logger{d},
-		EventListener:               listener(o.Logger),
+		EventListener:               d.listener(),
 		FormatMajorVersion:          db.FormatTableFormatV6,
 		MemTableSize:                uint64(o.MemTableSize),
 		MemTableStopWritesThreshold: o.MemTables,
@@ -288,13 +288,17 @@ func (l logger) Fatalf(format string, args ...any) {
 // listener reports what an operator must know. A corrupt block is not the end
 // of the process: whoever reads it gets ErrCorrupt, and the others go on. Each
 // damaged file is reported once, as each read of it meets the damage.
-func listener(log *slog.Logger) *db.EventListener {
+func (d *database) listener() *db.EventListener {
+	log := d.options.Logger
 	var reported sync.Map // path of a damaged file -> nothing
 	return &db.EventListener{
 		BackgroundError: func(err error) { log.Error("background error", "err", err) },
 		DataCorruption: func(info db.DataCorruptionInfo) {
 			if _, again := reported.LoadOrStore(info.Path, nil); !again {
 				log.Error("corruption", "text", info.String())
+				if len(info.Bounds.Start) > 0 {
+					d.report.damage(&store.CorruptError{Err: &tableError{*boundsOf(&info), info.Path}})
+				}
 			}
 		},
 		DiskSlow:        func(info db.DiskSlowInfo) { log.Warn("disk slow", "text", info.String()) },

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	db "github.com/cockroachdb/pebble/v2"
 
@@ -15,7 +16,7 @@ import (
 	"github.com/dee2748c/baton/store"
 )
 
-var _ store.Exciser = (*generation)(nil)
+var _ store.Exciser = (*Engine)(nil)
 
 // span is a range of the database's keys, lower <= key < upper.
 type span struct{ lower, upper []byte }
@@ -32,17 +33,66 @@ type share struct {
 // before could not read, so no more are needed than there are tables.
 const maxCuts = 1 << 10
 
+// tableError is damage of a table that was met by whoever knows no partition.
+type tableError struct {
+	span
+	path string
+}
+
+func (t *tableError) Error() string { return fmt.Sprintf("table %s with keys from %v", t.path, t.span) }
+
+// report tells of damage, or keeps it until somebody listens.
+type report struct {
+	mu    sync.Mutex
+	to    func(*store.CorruptError)
+	early []*store.CorruptError
+}
+
+// maxEarly is how much damage is kept for a listener; reads will meet the rest.
+const maxEarly = 100
+
+func (r *report) damage(err *store.CorruptError) {
+	r.mu.Lock()
+	to := r.to
+	if to == nil && len(r.early) < maxEarly {
+		r.early = append(r.early, err)
+	}
+	r.mu.Unlock()
+	if to != nil {
+		to(err)
+	}
+}
+
+// OnDamage implements store.Exciser.
+func (e *Engine) OnDamage(f func(*store.CorruptError)) {
+	r := &e.database.report
+	r.mu.Lock()
+	early := r.early
+	r.to, r.early = f, nil
+	r.mu.Unlock()
+	for _, err := range early {
+		f(err)
+	}
+}
+
 // Excise implements store.Exciser. The damage is located by reading; the database
 // then forgets the span, which leaves the rest of a table in place. The summary
 // can't be corrected for items that nobody can read, so it is counted anew, while
 // reads and writes go on; a mark on the disk has a crash before its end go on
 // with it at the next open.
-func (g *generation) Excise(from, to []byte, announce func([]store.Excised) error) error {
-	e := g.engine
+func (e *Engine) Excise(damage *store.CorruptError, announce func([]store.Excised) error) error {
 	e.excising.Lock()
 	defer e.excising.Unlock()
+	err := e.alive()
 	x := excision{engine: e, announce: announce}
-	err := x.cut(g, from, to)
+	for _, h := range e.doubtful(damage) {
+		if err == nil {
+			err = x.cut(h.g, h.from, h.to)
+		}
+		if errors.Is(err, store.ErrDropped) {
+			err = nil
+		}
+	}
 	for err == nil && len(x.uncounted) > 0 {
 		next := x.uncounted[0]
 		err = next.recount()
@@ -56,9 +106,24 @@ func (g *generation) Excise(from, to []byte, announce func([]store.Excised) erro
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("excise %v from %q to %q: %w", g.id, from, to, err)
+		return fmt.Errorf("excise: %w: %w", damage, err)
 	}
 	return nil
+}
+
+// doubtful returns what damage may be of.
+func (e *Engine) doubtful(damage *store.CorruptError) []share {
+	var table *tableError
+	if errors.As(damage.Err, &table) {
+		return e.shares(table.span)
+	}
+	var shares []share
+	for _, h := range e.shares(span{[]byte{tagGeneration}, []byte{tagGeneration + 1}}) {
+		if h.g.id == damage.ID {
+			shares = append(shares, share{h.g, damage.From, damage.To})
+		}
+	}
+	return shares
 }
 
 // excision is an Excise under way.
@@ -162,17 +227,20 @@ func (g *generation) walk(s span, begin, next func(*db.Iterator) bool) (last []b
 
 // tableOf returns the bounds of the table that an error of the database is about.
 func (e *Engine) tableOf(err error) (*span, error) {
-	info := db.ExtractDataCorruptionInfo(err)
-	if info == nil || len(info.Bounds.Start) == 0 {
-		return nil, &store.DamageError{Dir: e.dir, Err: err}
+	if info := db.ExtractDataCorruptionInfo(err); info != nil && len(info.Bounds.Start) > 0 {
+		return boundsOf(info), nil
 	}
+	return nil, &store.DamageError{Dir: e.dir, Err: err}
+}
+
+func boundsOf(info *db.DataCorruptionInfo) *span {
 	table := &span{bytes.Clone(info.Bounds.Start), bytes.Clone(info.Bounds.End.Key)}
 	// The end is inclusive, unless it comes from a range delete.
 	if !info.Bounds.End.IsUpperBoundFor(bytes.Compare, table.upper) {
-		return table, nil
+		return table
 	}
 	table.upper = store.After(table.upper)
-	return table, nil
+	return table
 }
 
 // giveUp makes the database forget a span. The generations in it have their
@@ -182,10 +250,10 @@ func (x *excision) giveUp(s span) error {
 	if x.cuts++; x.cuts > maxCuts {
 		return &store.DamageError{Dir: e.dir, Err: fmt.Errorf("still damaged after %d cuts, the next from %v", maxCuts, s)}
 	}
-	shares, err := e.shares(s)
-	if err != nil {
-		return err
+	if s.lower[0] != tagGeneration || s.upper[0] != tagGeneration {
+		return &store.DamageError{Dir: e.dir, Err: fmt.Errorf("a table from %v holds pointers and records", s)}
 	}
+	shares := e.shares(s)
 	lost := make([]store.Excised, len(shares))
 	for i, h := range shares {
 		lost[i] = store.Excised{ID: h.g.id, From: h.from, To: h.to}
@@ -204,6 +272,7 @@ func (x *excision) giveUp(s span) error {
 	if err := x.of.usable(); err != nil {
 		return err
 	}
+	var err error
 	marks := e.database.NewBatch()
 	for _, h := range shares {
 		if !h.g.dropped.Load() {
@@ -241,10 +310,7 @@ func (g *generation) flush() error {
 
 // shares returns what a span holds of each generation, in the order of their
 // numbers.
-func (e *Engine) shares(s span) ([]share, error) {
-	if s.lower[0] != tagGeneration || s.upper[0] != tagGeneration {
-		return nil, &store.DamageError{Dir: e.dir, Err: fmt.Errorf("a table from %v holds pointers and records", s)}
-	}
+func (e *Engine) shares(s span) []share {
 	var shares []share
 	for _, slot := range e.all() {
 		slot.mu.Lock()
@@ -268,7 +334,7 @@ func (e *Engine) shares(s span) ([]share, error) {
 		slot.mu.Unlock()
 	}
 	slices.SortFunc(shares, func(a, b share) int { return cmp.Compare(a.g.number, b.g.number) })
-	return shares, nil
+	return shares
 }
 
 // endSnapshots ends the open snapshots of g.

@@ -119,7 +119,7 @@ func heal(t *testing.T, fs vfs.FS, what string) (missing int, err error) {
 		if len(lost) > 20 {
 			t.Fatalf("%s: still damaged after %q", what, lost)
 		}
-		if err := p.(store.Exciser).Excise(damage.From, damage.To, lost.announce); err != nil {
+		if err := e.Excise(damage, lost.announce); err != nil {
 			t.Fatalf("%s: excise %q to %q: %v", what, damage.From, damage.To, err)
 		}
 	}
@@ -160,10 +160,6 @@ func damagedStore(t *testing.T) *vfs.MemFS {
 	return synced
 }
 
-func excise(p store.Partition, damage *store.CorruptError, lost *losses) error {
-	return p.(store.Exciser).Excise(damage.From, damage.To, lost.announce)
-}
-
 // What is open when items are given up says so, and other copies can tell.
 func TestPartition_Excise_announced(t *testing.T) {
 	e := mustOpen(t, small(t, damagedStore(t)))
@@ -176,14 +172,14 @@ func TestPartition_Excise_announced(t *testing.T) {
 	snap := p.Snapshot()
 	defer closeAll(t, snap)
 	refusal := errors.New("nobody may know")
-	if err := p.(store.Exciser).Excise(damage.From, damage.To, func([]store.Excised) error { return refusal }); !errors.Is(err, refusal) {
+	if err := e.Excise(damage, func([]store.Excised) error { return refusal }); !errors.Is(err, refusal) {
 		t.Errorf("excise: %v, want what announce said", err)
 	}
 	if _, err := p.Get(damage.From); !errors.Is(err, store.ErrCorrupt) {
 		t.Errorf("get: %v after a refused excise", err)
 	}
 	var lost losses
-	if err := excise(p, damage, &lost); err != nil || len(lost) != 1 {
+	if err := e.Excise(damage, lost.announce); err != nil || len(lost) != 1 {
 		t.Fatalf("excise: %v, %q", err, lost)
 	}
 	it := snap.Scan(nil, nil)
@@ -194,7 +190,7 @@ func TestPartition_Excise_announced(t *testing.T) {
 	if n := checkExcised(t, p, lost, "after"); n == 0 || n > damagedItems/4 {
 		t.Errorf("%d items lost", n)
 	}
-	if err := excise(p, damage, nil); err != nil {
+	if err := e.Excise(damage, nil); err != nil {
 		t.Errorf("excise of what is sound: %v", err)
 	}
 }
@@ -247,7 +243,7 @@ func TestPartition_Excise_underWrites(t *testing.T) {
 					return lost.announce(l)
 				}
 				defer close(done)
-				if err := p.(store.Exciser).Excise(damage.From, damage.To, announced); err != nil && !ended(err) {
+				if err := e.Excise(damage, announced); err != nil && !ended(err) {
 					failed <- err
 				}
 			})
@@ -280,7 +276,7 @@ func TestPartition_Excise_crashPoints(t *testing.T) {
 	damage := firstDamage(t, p, "before")
 	first := len(c.disks)
 	var lost losses
-	if err := errors.Join(excise(p, damage, &lost), p.Sync()); err != nil {
+	if err := errors.Join(e.Excise(damage, lost.announce), p.Sync()); err != nil {
 		t.Fatal(err)
 	}
 	disks := c.disks[first:]
@@ -297,7 +293,7 @@ func TestPartition_Excise_crashPoints(t *testing.T) {
 		}
 		var again losses
 		if damage := firstDamage(t, p, d.what); damage != nil {
-			if err := excise(p, damage, &again); err != nil {
+			if err := e.Excise(damage, again.announce); err != nil {
 				t.Errorf("%s: excise again: %v", d.what, err)
 			}
 		}

@@ -120,12 +120,24 @@ func (g *generation) usable() error {
 	return err
 }
 
-// damaged translates err, and names the items if it is that they are corrupt.
+// damaged translates err, and names and reports the items if it is that they are
+// corrupt: those from from on in the table that is damaged, but none from to on.
 func (g *generation) damaged(err error, from, to []byte) error {
-	if err = translate(err); errors.Is(err, store.ErrCorrupt) {
-		return &store.CorruptError{ID: g.id, From: bytes.Clone(from), To: bytes.Clone(to), Err: err}
+	info := db.ExtractDataCorruptionInfo(err)
+	if err = translate(err); !errors.Is(err, store.ErrCorrupt) {
+		return err
 	}
-	return err
+	if info != nil && len(info.Bounds.Start) > 0 {
+		upper, first := boundsOf(info).upper, g.appendItemKey(nil, from)
+		if bytes.Compare(upper, first) > 0 && bytes.Compare(upper, g.summaryKey()) < 0 {
+			if upper = upper[prefixSize+1:]; to == nil || bytes.Compare(upper, to) < 0 {
+				to = upper
+			}
+		}
+	}
+	damage := &store.CorruptError{ID: g.id, From: bytes.Clone(from), To: bytes.Clone(to), Err: err}
+	g.engine.database.report.damage(damage)
+	return damage
 }
 
 func (g *generation) leave() { g.mu.RUnlock() }
