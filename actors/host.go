@@ -107,6 +107,8 @@ type Host struct {
 	ctx    context.Context // ends when the host stops
 	cancel context.CancelCauseFunc
 	tasks  sync.WaitGroup // owned goroutines
+	// mending is what may be deep in an engine, and ends when that is closed.
+	mending sync.WaitGroup
 
 	endDispatch context.CancelFunc // when the last actor has ended
 	stop        sync.Once
@@ -161,6 +163,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	h.own(h.syncer.run)
 	h.own(func() { h.clock.run(h.ctx, h.sweep) })
 	h.own(h.follow)
+	h.watchDamage(o.Engine)
 	return h, nil
 }
 
@@ -228,7 +231,9 @@ func (h *Host) shutdown(ctx context.Context) error {
 	h.ends.failAll(errStopped)
 	h.system.Shutdown()
 	h.endDispatch()
-	return errors.Join(err, h.opts.Engine.Close(), h.opts.Volatile.Close())
+	err = errors.Join(err, h.opts.Engine.Close(), h.opts.Volatile.Close())
+	h.mending.Wait()
+	return err
 }
 
 // send is post for letters that nobody misses: whoever needs an answer asks again.

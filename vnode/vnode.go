@@ -103,9 +103,20 @@ type Coverer interface {
 // Without it the sender gets ErrOverloaded.
 type OverloadHandler interface{ HandleOverload(cmd Command) Disposition }
 
-// InfoHandler hears messages of the vnode's own helpers (workers, timers).
-// They come in every state but Absent and Tombstone.
+// InfoHandler hears messages of the vnode's own helpers (workers, timers), and
+// NotWritten and Excised of the runtime. They come in every state but Absent and
+// Tombstone.
 type InfoHandler interface{ HandleInfo(cx *Context, msg any) }
+
+type (
+	// NotWritten says that what the last handler wrote is not in the store: it
+	// failed, or the store did. What the module keeps beside the store has to
+	// follow.
+	NotWritten struct{}
+	// Excised says that a range of keys was given up, since it could not be read
+	// any more; an empty To is the end.
+	Excised struct{ From, To []byte }
+)
 
 // ItemCodec is implemented by a Kind, not by its vnodes, to change the form in
 // which items travel (encode_handoff_item, handle_handoff_data). Decode must

@@ -1,0 +1,158 @@
+package actors
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/store"
+	"github.com/dee2748c/baton/vnode"
+)
+
+// damages has what the disk damaged cut out of the store, one after the other. A
+// range is given up only when the record says that its partition is incomplete:
+// until then reads of it fail, from then on what is missing is not taken for a
+// delete, and repair from the replicas brings it back.
+type damages struct {
+	host   *Host
+	engine store.Exciser
+
+	mu    sync.Mutex
+	queue []*store.CorruptError
+	wake  chan struct{} // holds one: at least one wake after the last report
+}
+
+// maxDamages is how many reports wait at most. Whatever is dropped will be met again.
+const maxDamages = 1000
+
+// watchDamage begins to mend an engine that can be.
+func (h *Host) watchDamage(e store.Engine) {
+	if x, ok := e.(store.Exciser); ok {
+		d := &damages{host: h, engine: x, wake: make(chan struct{}, 1)}
+		x.OnDamage(d.add)
+		h.mending.Go(d.run)
+	}
+}
+
+// add notes damage that is not noted yet.
+func (d *damages) add(damage *store.CorruptError) {
+	d.mu.Lock()
+	known := len(d.queue) >= maxDamages || damage.ID.Kind != "" && slices.ContainsFunc(d.queue, func(q *store.CorruptError) bool {
+		return q.ID == damage.ID && string(q.From) == string(damage.From)
+	})
+	if !known {
+		d.queue = append(d.queue, damage)
+	}
+	d.mu.Unlock()
+	token(d.wake)
+}
+
+// next returns the oldest damage, which stays noted until done.
+func (d *damages) next() *store.CorruptError {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.queue) == 0 {
+		return nil
+	}
+	return d.queue[0]
+}
+
+func (d *damages) done() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.queue = d.queue[1:]
+}
+
+func (d *damages) run() {
+	for {
+		damage := d.next()
+		if damage == nil {
+			select {
+			case <-d.wake:
+				continue
+			case <-d.host.ctx.Done():
+				return
+			}
+		}
+		d.excise(damage)
+		d.done()
+		if d.host.ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+func (d *damages) excise(damage *store.CorruptError) {
+	var lost []store.Excised
+	err := d.engine.Excise(damage, func(l []store.Excised) error {
+		lost = append(lost, l...)
+		return d.host.markDamaged(l)
+	})
+	// Some of it may be gone even if the rest could not be cut out.
+	for _, l := range lost {
+		d.host.log.Error("damaged items given up, to be repaired from the replicas", "partition", l.ID.String(), "from", l.From, "to", l.To)
+		if pid := d.host.vnode(l.ID); pid != nil {
+			d.host.system.Root.Send(pid, info{vnode.Excised{From: l.From, To: l.To}})
+		}
+	}
+	if err != nil && d.host.ctx.Err() == nil {
+		d.host.log.Error("damage not cut out of the store", "err", err)
+	}
+}
+
+// markDamaged returns when the record that this node has applied says that the
+// partitions of what is lost are incomplete.
+func (h *Host) markDamaged(lost []store.Excised) error {
+	var ops []topology.Op
+	for _, l := range lost {
+		op := topology.MarkDamaged{Kind: h.topologyKind(l.ID.Kind), Partition: l.ID.Partition}
+		if e := h.kinds[op.Kind]; e != nil && !slices.Contains(ops, topology.Op(op)) {
+			ops = append(ops, op)
+		}
+	}
+	version := uint64(0)
+	for len(ops) > 0 {
+		outcomes, err := h.proposer.record.Propose(h.ctx, 0, ops...)
+		if err == nil {
+			for _, o := range outcomes {
+				version = max(version, o.Version)
+				err = errors.Join(err, o.Err)
+			}
+			if err != nil {
+				return err
+			}
+			break
+		}
+		select {
+		case <-time.After(proposePause):
+		case <-h.ctx.Done():
+			return err
+		}
+	}
+	for v := h.View(); v.Version() < version; v = h.View() {
+		select {
+		case <-v.Changed():
+		case <-h.ctx.Done():
+			return h.ctx.Err()
+		}
+	}
+	return nil
+}
+
+// topologyKind returns the kind that a store's kind is of: its own, or that
+// which a fallback's begins with.
+func (h *Host) topologyKind(name topology.Kind) topology.Kind {
+	if _, own := h.kinds[name]; own {
+		return name
+	}
+	kind := ""
+	for known := range h.kinds {
+		if strings.HasPrefix(name, known) && len(known) > len(kind) {
+			kind = known
+		}
+	}
+	return kind
+}

@@ -1,0 +1,68 @@
+package quorum
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/dee2748c/baton/store"
+	memstore "github.com/dee2748c/baton/store/memory"
+)
+
+// brittle is an engine whose disk a test damages.
+type brittle struct {
+	store.Engine
+	met     func(*store.CorruptError)
+	excised chan error // what announce said, each time
+	calls   int
+}
+
+func (b *brittle) OnDamage(f func(*store.CorruptError)) { b.met = f }
+
+func (b *brittle) Excise(damage *store.CorruptError, announce func([]store.Excised) error) error {
+	b.calls++
+	err := announce([]store.Excised{{ID: damage.ID, From: damage.From, To: damage.To}})
+	b.excised <- err
+	return err
+}
+
+// TestHost_damage: a range is given up when the node's own view says that its
+// partition is incomplete, and not before; damage that is reported again while
+// it is being cut out is cut once.
+func TestHost_damage(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		w.stop("a")
+		disk := &brittle{Engine: memstore.New(), excised: make(chan error)}
+		n := w.start("a", disk)
+		w.agree()
+		damage := &store.CorruptError{ID: store.ID{Kind: kindName, Partition: 5}, From: []byte("a"), Err: store.ErrCorrupt}
+		for range 10 {
+			disk.met(damage)
+		}
+		if err := <-disk.excised; err != nil {
+			t.Fatal(err)
+		}
+		part := n.host.View().Part(kindName, 5)
+		if !part.Incomplete || n.host.View().Part(kindName, 4).Incomplete {
+			t.Errorf("given up, and the view says %+v", part)
+		}
+		// A fallback's data is of the kind that its own begins with.
+		disk.met(&store.CorruptError{ID: store.ID{Kind: kindName + " of another", Partition: 6}, Err: store.ErrCorrupt})
+		if err := <-disk.excised; err != nil || !n.host.View().Part(kindName, 6).Incomplete {
+			t.Errorf("given up of a fallback: %v, %+v", err, n.host.View().Part(kindName, 6))
+		}
+		if disk.calls != 2 {
+			t.Errorf("%d calls", disk.calls)
+		}
+		// Nobody hears of it any more: nothing may be given up.
+		disk.met(&store.CorruptError{ID: store.ID{Kind: kindName, Partition: 7}, Err: store.ErrCorrupt})
+		stopped := make(chan error, 1)
+		go func() { stopped <- n.host.Stop(context.Background()) }()
+		if err := <-disk.excised; err == nil && !w.log.State().Part(kindName, 7).Incomplete {
+			t.Error("given up, and the record does not say so")
+		}
+		if err := <-stopped; err != nil && !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+	})
+}
