@@ -66,9 +66,13 @@ const (
 	DangerLocations Danger = "locations"
 	// DangerLoss: the last copies of some keys are given up.
 	DangerLoss Danger = "loss"
-	// DangerUnrepaired: only copies remain that took the place of ones given up before, and have
-	// only what was repaired since.
+	// DangerUnrepaired: only copies remain that lack data lost before, but for what was repaired
+	// since.
 	DangerUnrepaired Danger = "unrepaired"
+	// DangerHints: copies are given up that a removed member keeps for others, as a fallback.
+	DangerHints Danger = "hints"
+	// DangerWaits: a member leaves only when it has handed back what it keeps for others.
+	DangerWaits Danger = "waits"
 )
 
 // A Warning is one thing that the commit brings about and that nobody may want.
@@ -110,7 +114,7 @@ func Report(s topology.State, sizes ...Sizes) (*PlanReport, error) {
 		size = sizes[0]
 	}
 	r.flows(s, after, size)
-	r.Warnings = append(replicas(after), losses(s, after)...)
+	r.Warnings = append(append(replicas(after), losses(s, after)...), hints(s, after)...)
 	return r, nil
 }
 
@@ -211,31 +215,60 @@ func losses(s, after topology.State) []Warning {
 		}
 		if len(doubt) > 0 {
 			out = append(out, Warning{Danger: DangerUnrepaired, Kind: k.Name, Partitions: doubt, Text: fmt.Sprintf(
-				"of %d of %d partitions of kind %s only copies remain that took the place of lost ones: what was not repaired since will be lost", len(doubt), s.RingSize(), k.Name)})
+				"of %d of %d partitions of kind %s only copies remain that lack what was lost before: what was not repaired since will be lost", len(doubt), s.RingSize(), k.Name)})
+		}
+	}
+	return out
+}
+
+// hints warns of what departing members keep for others.
+func hints(s, after topology.State) []Warning {
+	var out []Warning
+	for _, m := range s.Members() {
+		kept := map[topology.Kind][]ring.Partition{}
+		for _, h := range s.HintsOf(m.Node) {
+			kept[h.Kind] = append(kept[h.Kind], h.Partition)
+		}
+		next, _ := after.Member(m.Node)
+		for _, k := range s.Kinds() {
+			w := Warning{Kind: k.Name, Partitions: kept[k.Name]}
+			switch {
+			case len(w.Partitions) == 0:
+				continue
+			case next.Status == topology.Removed:
+				w.Danger, w.Text = DangerHints, fmt.Sprintf(
+					"%s keeps data of %d partitions of kind %s for their owners: it will be lost", m.Node, len(w.Partitions), k.Name)
+			case next.Status == topology.Leaving || next.Resume == topology.Leaving:
+				w.Danger, w.Text = DangerWaits, fmt.Sprintf(
+					"%s keeps data of %d partitions of kind %s for their owners: it leaves when it has handed it back", m.Node, len(w.Partitions), k.Name)
+			default:
+				continue
+			}
+			out = append(out, w)
 		}
 	}
 	return out
 }
 
 // endangered returns the heads of the preference lists of which the commit gives up a copy and leaves
-// none, and those of which it leaves none that was never given up before.
+// none, and those of which it leaves none that is whole.
 func endangered(s, after topology.State, kind topology.Kind, n int) (lost, doubt []ring.Partition) {
 	q := s.RingSize()
 	for head := range ring.Partition(q) {
-		gone, replaced := 0, 0
+		gone, lacking := 0, 0
 		for i := range n {
 			p := head.Next(i, q)
 			switch {
 			case given(after, after.Part(kind, p)):
 				gone++
-			case s.Part(kind, p).Reassigned != nil:
-				replaced++
+			case s.Part(kind, p).Incomplete:
+				lacking++
 			}
 		}
 		switch {
 		case gone == n:
 			lost = append(lost, head)
-		case gone > 0 && gone+replaced == n:
+		case gone > 0 && gone+lacking == n:
 			doubt = append(doubt, head)
 		}
 	}

@@ -3,6 +3,8 @@ package cluster_test
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -214,6 +216,39 @@ func TestReport_unrepaired(t *testing.T) {
 	}
 	if !found {
 		t.Errorf("c has the only copies of what b had, but the warnings are %v", dangers(rep))
+	}
+}
+
+// What departing members keep for others is told: lost with those removed by force, handed back by the others
+// before they exit.
+func TestReport_hints(t *testing.T) {
+	r := &record{fataler: t}
+	r.create(8, 2, "a", "b", "c", "d")
+	r.must(topology.MarkDown{Node: "a"})
+	for _, h := range []topology.OpenHint{{Kind: "kv", Partition: 1, Node: "b"}, {Kind: "kv", Partition: 3, Node: "b"}, {Kind: "kv", Partition: 3, Node: "c"}, {Kind: "kv", Partition: 5, Node: "d"}} {
+		h.Incarnation = 1
+		r.must(h)
+	}
+	r.must(topology.StageForceRemove{Node: "b"}, topology.StageLeave{Node: "c"})
+	r.must(topology.StagePlan{Ring: r.s.Ring(), BasedOn: r.s.Membership()})
+	rep, err := cluster.Report(r.s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	warned := slices.DeleteFunc(dangers(rep), func(s string) bool { return strings.HasPrefix(s, "nodes") })
+	if diff := cmp.Diff([]string{"hints kv 2", "waits kv 1"}, warned); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	r.must(topology.CommitPlan{PlanVersion: r.s.Plan().Version})
+	if n := len(r.s.HintsOf("b")); n > 0 || !r.s.Part("kv", 1).Incomplete || !r.s.Part("kv", 3).Incomplete || r.s.Part("kv", 5).Incomplete {
+		t.Errorf("%d hints of the removed b, kv/1 %+v", n, r.s.Part("kv", 1))
+	}
+	if ops := schedule(r, cluster.Limits{}); len(ops) > 0 {
+		t.Errorf("c keeps data for others, and the coordinator proposes %v", ops)
+	}
+	r.must(topology.CloseHint{Kind: "kv", Partition: 3, Node: "c", Opened: r.s.HintsOf("c")[0].Opened})
+	if diff := cmp.Diff([]string{"exited c"}, schedule(r, cluster.Limits{})); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 

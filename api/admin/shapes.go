@@ -178,7 +178,7 @@ type PlanTransfer struct {
 
 // Warning is one thing that a commit brings about and that nobody may want.
 type Warning struct {
-	// Danger is nodes, locations, loss or unrepaired.
+	// Danger is nodes, locations, loss, unrepaired, hints or waits.
 	Danger string `json:"danger"`
 	// Kind is set for dangers to data.
 	Kind       topology.Kind    `json:"kind,omitempty"`

@@ -1,6 +1,7 @@
 package topology_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"testing"
@@ -66,6 +67,8 @@ func TestState_lookupsDoNotAllocate(t *testing.T) {
 		"Owner":           func() { s.Owner("single", 63) },
 		"Part":            func() { s.Part("kv", 1) },
 		"Member":          func() { s.Member("b") },
+		"Metadata":        func() { s.Metadata("no such entry") },
+		"Hints":           func() { s.Hints("kv", 1) },
 		"Preflist":        func() { s.Preflist("kv", 62, 3, dst) },
 		"ActivePreflist":  func() { s.ActivePreflist("kv", 62, 3, up, dst) },
 		"PrimaryPreflist": func() { s.PrimaryPreflist("kv", 62, 3, up, dst) },
@@ -84,6 +87,23 @@ func BenchmarkApply_flip(b *testing.B) {
 			for b.Loop() {
 				if _, o := s.Apply(cmd); o.Stage != topology.StageDrain {
 					b.Fatal(o)
+				}
+			}
+		})
+	}
+}
+
+func BenchmarkApply_kept(b *testing.B) {
+	s := kept(b, 10_000, 1000)
+	for name, op := range map[string]topology.Op{
+		"metadata": topology.PutMetadata{Key: "bucket/005000x", Value: make([]byte, 100)},
+		"hint":     topology.OpenHint{Kind: "single", Partition: 5, Node: "n3", Incarnation: 1},
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, o := s.Apply(topology.Command{ID: topology.CommandID{Proposer: "p", Seq: 1}, Op: op}); !o.Changed() {
+					b.Fatal(o.Err)
 				}
 			}
 		})
@@ -118,4 +138,110 @@ func BenchmarkState_codec(b *testing.B) {
 			}
 		}
 	})
+}
+
+// kept returns a record of 64 partitions with so many entries of metadata and hints.
+func kept(t testing.TB, entries, hints int) topology.State {
+	t.Helper()
+	s := founded(t, 64)
+	seq := uint64(0)
+	apply := func(op topology.Op) {
+		var o topology.Outcome
+		seq++
+		if s, o = s.Apply(topology.Command{ID: topology.CommandID{Proposer: "kept", Seq: seq}, Op: op}); !o.Changed() {
+			t.Fatalf("%v: %v", o.Code, o.Err)
+		}
+	}
+	for i := range entries {
+		apply(topology.PutMetadata{Key: fmt.Sprintf("bucket/%06d", i*7919%entries), Value: make([]byte, 100)})
+	}
+	for i := range hints {
+		node := ring.NodeID(fmt.Sprintf("n%d", i/64))
+		if i%64 == 0 {
+			apply(topology.Join{Node: node, Kinds: lawKinds})
+			apply(topology.StagePlan{Ring: s.Ring(), BasedOn: s.Membership()})
+			apply(topology.CommitPlan{PlanVersion: s.Version()})
+		}
+		apply(topology.OpenHint{Kind: "kv", Partition: ring.Partition(i % 64), Node: node, Incarnation: 1})
+	}
+	return s
+}
+
+// A change of a record with 10,000 entries of metadata and 1,000 hints copies a small part of it, and the
+// whole is small for what keeps it: raft sends a snapshot of any size in pieces, Consul keeps it in
+// chunks of 368 KiB.
+func TestState_kept(t *testing.T) {
+	const entries, hints, perChange, most = 10_000, 1000, 64 << 10, 4 << 20
+	s := kept(t, entries, hints)
+	if n := len(encode(t, s)); n > most {
+		t.Errorf("the record has %d bytes, the limit is %d", n, most)
+	} else {
+		t.Logf("the record has %d bytes", n)
+	}
+	_, version := s.Metadata("bucket/005000")
+	h := s.Hints("kv", 32)[3]
+	for name, op := range map[string]topology.Op{
+		"change": topology.PutMetadata{Key: "bucket/005000", Value: make([]byte, 100), Expect: version},
+		"insert": topology.PutMetadata{Key: "bucket/005000x", Value: make([]byte, 100)},
+		"delete": topology.PutMetadata{Key: "bucket/005000", Expect: version},
+		"open":   topology.OpenHint{Kind: "single", Partition: 5, Node: "n3", Incarnation: 1},
+		"close":  topology.CloseHint{Kind: h.Kind, Partition: h.Partition, Node: h.Node, Opened: h.Opened},
+	} {
+		const runs = 100
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			if _, o := s.Apply(topology.Command{ID: topology.CommandID{Proposer: "p", Seq: 1}, Op: op}); !o.Changed() {
+				t.Fatalf("%s: %v", name, o.Err)
+			}
+		}
+		runtime.ReadMemStats(&after)
+		copied := (after.TotalAlloc - before.TotalAlloc) / runs
+		t.Logf("%s copies %d bytes", name, copied)
+		if copied > perChange {
+			t.Errorf("%s copies %d bytes, the limit is %d", name, copied, perChange)
+		}
+	}
+}
+
+// What does not fit is refused by its limit.
+func TestPutMetadata_full(t *testing.T) {
+	s := founded(t, 8)
+	seq := uint64(0)
+	put := func(op topology.PutMetadata) error {
+		var o topology.Outcome
+		seq++
+		s, o = s.Apply(topology.Command{ID: topology.CommandID{Proposer: "p", Seq: seq}, Op: op})
+		return o.Err
+	}
+	value := make([]byte, topology.MaxMetadataValue)
+	n := 0
+	for ; n <= topology.MaxMetadata/topology.MaxMetadataValue; n++ {
+		if err := put(topology.PutMetadata{Key: fmt.Sprintf("key %d", n), Value: value}); errors.Is(err, topology.ErrRecordFull) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n != topology.MaxMetadata/topology.MaxMetadataValue-1 {
+		t.Errorf("full with %d entries", n)
+	}
+	_, version := s.Metadata("key 3")
+	if err := put(topology.PutMetadata{Key: "key 3", Value: value, Expect: version}); err != nil {
+		t.Errorf("a change that takes no more room: %v", err)
+	}
+	_, version = s.Metadata("key 3")
+	if err := put(topology.PutMetadata{Key: "key 3", Expect: version}); err != nil {
+		t.Errorf("a deletion: %v", err)
+	}
+	if err := put(topology.PutMetadata{Key: "one more", Value: value}); err != nil {
+		t.Errorf("after a deletion: %v", err)
+	}
+	if err := put(topology.PutMetadata{Key: "long", Value: make([]byte, topology.MaxMetadataValue+1)}); !errors.Is(err, topology.ErrInvalid) {
+		t.Errorf("a value too long: %v", err)
+	}
+	decoded, err := topology.DecodeState(encode(t, s))
+	if err != nil || decoded.MetadataVersion() != s.MetadataVersion() {
+		t.Errorf("version %d became %d: %v", s.MetadataVersion(), decoded.MetadataVersion(), err)
+	}
 }
