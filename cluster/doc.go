@@ -2,7 +2,7 @@
 // partitions to where the record wants them.
 //
 //	node --Propose--> Store --apply--> record --Watch--> every node
-//	leader: record changed --> Schedule --> Propose: open, abort, revert, mark exited
+//	leader: record changed --> Schedule --> Propose: open, seal, abort, revert, mark exited
 //	source, target: record changed --> work --> Propose: reports
 //	exiting node: finished what it feeds --> Propose: remove
 //
@@ -27,7 +27,8 @@
 // Invariants, which the tests name:
 //
 //	I1 a successor needs nothing of a coordinator but the record
-//	I2 of the n partitions of a preflist at most one of a kind is on the move (K7)
+//	I2 of the partitions of a preflist at most one of a kind is between its freeze and the end of its
+//	   drain (K7), but for those that wait for a node that is unreachable
 //	I3 a node sends at most its limit of transfers that the scheduler opened, and receives as many
 //	I4 when faults end, every partition comes to rest where the committed ring wants it
 //	I5 a member that is unreachable for ever holds up nobody's join, and nobody's leave but of those

@@ -8,7 +8,7 @@
 // who serves one now is its [Part]'s owner. A partition moves by a [Transfer], whose stages advance
 // by the reports of source and target alone:
 //
-//	PREPARE --SourceReady, TargetReady--> FOLD --ReadyToSeal--> SEAL
+//	PREPARE --SourceReady, TargetReady--> FOLD --ReadyToSeal, later BeginSeal if a neighbour is sealing--> SEAL
 //	SEAL --SourceFrozen, TargetSealed: equal seals, nobody restarted (F11)--> DRAIN: target owns, epoch+1
 //	DRAIN --TargetActivated, SourceDrained--> CLEAN --SourceCleaned--> closed, Certificate kept
 //	PREPARE, FOLD, SEAL --Refuse, AbortTransfer, or unequal seals--> ABORT --SourceReleased--> closed
@@ -55,6 +55,10 @@
 //	DRAIN, activated; CLEAN           waived                   reassigned             reassigned
 //	ABORT                             closed, reassigned       source releases        closed, reassigned
 //
+// Beside owners the record has what their copies lack and who keeps it: a [Hint] for each fallback that keeps
+// data for an owner, Part.Incomplete for a copy that lost some, the grace period (a counter) by which late
+// messages are told, and metadata: small values under keys, changed by whoever saw their last version.
+//
 // Invariants, which the tests name:
 //
 //	I1  Apply never changes its input
@@ -70,4 +74,8 @@
 //	I10 a report counts only from the running incarnation of a participant
 //	I11 a Removed member owns nothing, is bound for nothing, has nothing staged and no term; owners
 //	    change without a transfer only in the commit that removes them by force
+//	I12 a transfer comes to StageSeal beside no neighbour in StageSeal, StageDrain or StageAbort that
+//	    BeginSeal does not name (K7)
+//	I13 a copy that lost acknowledged data is incomplete until MarkWhole names that loss, wherever it
+//	    moves; a hint ends by its CloseHint, or its owner is incomplete
 package topology
