@@ -2,10 +2,13 @@ package baton
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
+	"github.com/dee2748c/baton/replica"
 )
 
 // KV is a client of the cluster's objects. Safe for concurrent use.
@@ -24,16 +27,57 @@ func (c KV) Put(ctx context.Context, o kv.Object) error {
 }
 
 // Write is Put with conditions and options, and says what became of the object.
-// An error that is one of package kv's means that nothing was written; after
-// any other one the outcome is unknown.
+//
+// It returns when as many copies have acknowledged as the bucket's properties
+// ask for, or the options of r. An error that is kv.ErrUnknown, and
+// ErrUnknownOutcome, means that the write may stay; any other error means that nothing was written: kv.ErrNotDone
+// if too few copies could take part, a *HookError, those of the conditions and
+// limits of package kv, of the bucket's properties, or of ctx. A request goes on
+// until ctx ends: give it a deadline.
 func (c KV) Write(ctx context.Context, r kv.Put) (kv.Written, error) {
-	r.Object.Modified = time.Now()
-	reply, err := c.ask(ctx, r, r.Object.Type, r.Object.Bucket, r.Object.Key)
-	var w kv.Written
-	if err == nil {
-		w, err = r.DecodeReply(reply)
+	o := &r.Object
+	p, err := c.node.catalog().Lookup(o.Type, o.Bucket)
+	if err != nil {
+		return kv.Written{}, named("put", o.Bucket, o.Key, err)
 	}
-	return w, named("put", r.Object.Bucket, r.Object.Key, err)
+	if err := c.node.opts.Hooks.before(ctx, p, o); err != nil {
+		return kv.Written{}, named("put", o.Bucket, o.Key, err)
+	}
+	o.Modified = time.Now()
+	m, err := c.write(ctx, p, o.Type, o.Bucket, o.Key, func(set replica.Set) (*kv.Write, error) { return kv.NewWrite(set, r, p) })
+	if err != nil {
+		return kv.Written{}, err
+	}
+	w, err := m.Written()
+	err = asUnknown(err)
+	if err == nil && len(p.Postcommit) > 0 {
+		c.node.opts.Hooks.after(ctx, p, *o, c.node.opts.Logger)
+	}
+	return w, err
+}
+
+// write runs a machine of a put or a delete. One that was refused since its
+// states were read too many grace periods ago, by a node whose record is behind,
+// is made anew: nothing was written.
+func (c KV) write(ctx context.Context, p *bucket.Properties, bucketType, bucketName, key string, machine func(replica.Set) (*kv.Write, error)) (*kv.Write, error) {
+	for {
+		m, err := machine(c.copies(p, bucketType, bucketName, key))
+		if err != nil {
+			return nil, err
+		}
+		if err := c.node.host.Run(ctx, kv.KindName, m); err != nil {
+			return nil, named("write", bucketName, key, err)
+		}
+		if _, err := m.Written(); err == nil || !errors.Is(err, kv.ErrNotDone) || !errors.Is(err, kv.ErrStaleGrace) || ctx.Err() != nil {
+			return m, nil
+		}
+	}
+}
+
+// copies returns where the copies of a key are.
+func (c KV) copies(p *bucket.Properties, bucketType, bucketName, key string) replica.Set {
+	head := kv.Head(p, bucketType, bucketName, key, c.node.View().RingSize())
+	return c.node.host.Replicas(kv.KindName, head, p.NVal)
 }
 
 // Get returns an object with all its siblings, or kv.ErrNotFound.
@@ -41,14 +85,22 @@ func (c KV) Get(ctx context.Context, bucket, key string) (kv.Object, error) {
 	return c.Read(ctx, kv.Get{Bucket: bucket, Key: key})
 }
 
-// Read is Get for any bucket type and with options.
+// Read is Get for any bucket type and with options. It returns what as many
+// copies hold as the bucket's properties or the options ask for; copies that are
+// behind are repaired. It fails with kv.ErrNotDone if too few copies answered.
 func (c KV) Read(ctx context.Context, r kv.Get) (kv.Object, error) {
-	reply, err := c.ask(ctx, r, r.Type, r.Bucket, r.Key)
-	var o kv.Object
-	if err == nil {
-		o, err = r.DecodeReply(reply)
+	p, err := c.node.catalog().Lookup(r.Type, r.Bucket)
+	if err != nil {
+		return kv.Object{}, named("get", r.Bucket, r.Key, err)
 	}
-	return o, named("get", r.Bucket, r.Key, err)
+	m, err := kv.NewRead(c.copies(p, r.Type, r.Bucket, r.Key), r, p, time.Now())
+	if err != nil {
+		return kv.Object{}, err
+	}
+	if err := c.node.host.Run(ctx, kv.KindName, m); err != nil {
+		return kv.Object{}, named("get", r.Bucket, r.Key, err)
+	}
+	return m.Object()
 }
 
 // Delete removes an object with all its siblings and reports whether there was
@@ -61,22 +113,33 @@ func (c KV) Delete(ctx context.Context, bucket, key string) (existed bool, err e
 // Remove is Delete for any bucket type; with a Context it removes only what that
 // has seen. Its errors are as those of Write.
 func (c KV) Remove(ctx context.Context, r kv.Delete) (kv.Deleted, error) {
-	r.Modified = time.Now()
-	reply, err := c.ask(ctx, r, r.Type, r.Bucket, r.Key)
-	var d kv.Deleted
-	if err == nil {
-		d, err = r.DecodeReply(reply)
+	p, err := c.node.catalog().Lookup(r.Type, r.Bucket)
+	if err != nil {
+		return kv.Deleted{}, named("delete", r.Bucket, r.Key, err)
 	}
-	return d, named("delete", r.Bucket, r.Key, err)
+	o := kv.Object{Type: r.Type, Bucket: r.Bucket, Key: r.Key, Context: r.Context, Deleted: true}
+	if err := c.node.opts.Hooks.before(ctx, p, &o); err != nil {
+		return kv.Deleted{}, named("delete", r.Bucket, r.Key, err)
+	}
+	r.Modified = time.Now()
+	m, err := c.write(ctx, p, r.Type, r.Bucket, r.Key, func(set replica.Set) (*kv.Write, error) { return kv.NewRemove(set, r, p) })
+	if err != nil {
+		return kv.Deleted{}, err
+	}
+	d, err := m.Deleted()
+	err = asUnknown(err)
+	if err == nil && len(p.Postcommit) > 0 {
+		c.node.opts.Hooks.after(ctx, p, o, c.node.opts.Logger)
+	}
+	return d, err
 }
 
-func (c KV) ask(ctx context.Context, r kv.Request, bucketType, bucket, key string) ([]byte, error) {
-	head := kv.Route(bucketType, bucket, key, c.node.View().RingSize())
-	body, err := kv.EncodeRequest(r, head)
-	if err != nil {
-		return nil, err
+// asUnknown makes an outcome of package kv the one of all commands.
+func asUnknown(err error) error {
+	if errors.Is(err, kv.ErrUnknown) {
+		return fmt.Errorf("%w: %w", ErrUnknownOutcome, err)
 	}
-	return c.node.host.Request(ctx, kv.KindName, head, body)
+	return err
 }
 
 func named(op, bucket, key string, err error) error {

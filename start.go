@@ -205,7 +205,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	}
 	n.host, err = actors.Start(ctx, actors.Options{
 		Self: s.peer, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile,
-		Kinds: append([]vnode.Kind{kv.Kind()}, n.opts.Kinds...), Workers: s.workers,
+		Kinds: append([]vnode.Kind{kv.Kind(n.catalog)}, n.opts.Kinds...), Workers: s.workers,
 		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: n.opts.Events,
 	})
 	if err != nil {

@@ -10,11 +10,12 @@ import (
 // states are what the copy held and what it holds now; the empty one stands for
 // no object. storeKey, old and now are valid during the call only.
 func (p *partition) changed(cx *vnode.Context, head ring.Partition, storeKey []byte, old, now *State) {
+	if p.fallback {
+		return // what it keeps goes to the primary, which makes all this
+	}
 	p.changedTombstones(cx, storeKey, old, now)
 	p.changedIndexes(cx, storeKey, old, now)
 	p.changedTree(cx, head, storeKey, old, now)
 }
-
-func (p *partition) changedTombstones(_ *vnode.Context, _ []byte, _, _ *State) {}
 
 func (p *partition) changedTree(_ *vnode.Context, _ ring.Partition, _ []byte, _, _ *State) {}

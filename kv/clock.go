@@ -18,11 +18,16 @@ import (
 // outlives the counter that goes with it.
 type Actor string
 
-// ActorOf returns the actor of an opened partition.
+// ActorOf returns the actor of an opened partition. A fallback is another one
+// than an owner, and each of its lives has an epoch of its own.
 func ActorOf(p vnode.Partition) Actor {
 	b := binary.AppendUvarint(nil, uint64(p.ID))
 	b = binary.AppendUvarint(b, p.Epoch)
-	return Actor(append(b, p.Node...))
+	b = append(b, p.Node...)
+	if p.Fallback {
+		b = append(b, 0) // no node's name ends with it
+	}
+	return Actor(b)
 }
 
 // A Dot names one write: no two writes to a key have the same one. N grows with

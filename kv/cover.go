@@ -270,7 +270,7 @@ func (m *CoverPage) shortage() error {
 		case c.state == coverFailed:
 			h.Causes = append(h.Causes, fmt.Errorf("partition %d on %s: %w", to.Partition, to.Node, c.err))
 		case c.incomplete:
-			h.Causes = append(h.Causes, fmt.Errorf("partition %d on %s: %w", to.Partition, to.Node, errIncomplete))
+			h.Causes = append(h.Causes, fmt.Errorf("partition %d on %s: %w", to.Partition, to.Node, ErrIncomplete))
 		}
 	}
 	return &CoverageError{BucketType: m.scan.bucketType, Bucket: m.scan.bucket, Heads: []HeadShortage{h}}

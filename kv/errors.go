@@ -26,6 +26,9 @@ var (
 	// ErrModified reports a conditional put to an object that is not, or is no
 	// longer, the version named: get it and decide anew.
 	ErrModified = errors.New("object was modified")
+	// ErrStaleGrace reports states that were read too many grace periods ago to
+	// be taken over: read them again.
+	ErrStaleGrace = errors.New("stale grace period")
 )
 
 // Errors of coverage, which the asker finds.
@@ -50,6 +53,3 @@ var (
 	// ErrReply reports a reply that does not answer the kind of request sent.
 	ErrReply = errors.New("malformed reply")
 )
-
-// errIncomplete is why a copy does not count.
-var errIncomplete = errors.New("copy lacks acknowledged writes until it is repaired")

@@ -19,6 +19,7 @@ const (
 	codeSiblings
 	codeExists
 	codeModified
+	codeStaleGrace
 )
 
 // replyErrors maps codes to errors, for both directions.
@@ -33,6 +34,7 @@ var replyErrors = [...]error{
 	codeSiblings:   ErrSiblings,
 	codeExists:     ErrExists,
 	codeModified:   ErrModified,
+	codeStaleGrace: ErrStaleGrace,
 }
 
 // failure returns the reply that carries err, which is one of this package's.
@@ -69,66 +71,6 @@ type remoteError struct {
 func (e *remoteError) Error() string { return e.text }
 func (e *remoteError) Unwrap() error { return e.sentinel }
 
-// Written says what a put made of the object.
-type Written struct {
-	// Context stands for the object as it is now, so that a put with it follows
-	// this one. It is empty when there are siblings: they have to be read first,
-	// for a context would let the next put supersede what nobody has seen.
-	Context Context
-	// Siblings is how many values the object has now, at least 1.
-	Siblings int
-}
-
-// Deleted says what a delete found and left.
-type Deleted struct {
-	// Existed says that there was a value.
-	Existed bool
-	// Siblings is how many values are left, since the context had not seen them.
-	Siblings int
-}
-
-// DecodeReply returns what the put made of the object; it aliases body. Its
-// errors are [ErrTooLarge], [ErrEmptyName], [ErrBadRequest], [ErrContext],
-// [ErrSiblings], those of the put's conditions, [ErrFormat] and [ErrCorrupt] if
-// the object there can't be read, and [ErrReply].
-func (r Put) DecodeReply(body []byte) (Written, error) {
-	rest, err := answer(body)
-	if err != nil {
-		return Written{}, fmt.Errorf("put %q/%q: %w", r.Object.Bucket, r.Object.Key, err)
-	}
-	if len(rest) == 0 || rest[0] == 0 || rest[0] > MaxSiblings {
-		return Written{}, fmt.Errorf("put %q/%q: %w", r.Object.Bucket, r.Object.Key, ErrReply)
-	}
-	return Written{Context: Context(view(rest[1:])), Siblings: int(rest[0])}, nil
-}
-
-// DecodeReply returns the object, which aliases body. It fails with
-// [ErrNotFound] when there is none, and as [Put.DecodeReply] does.
-func (r Get) DecodeReply(body []byte) (Object, error) {
-	rest, err := answer(body)
-	if err != nil {
-		return Object{}, fmt.Errorf("get %q/%q: %w", r.Bucket, r.Key, err)
-	}
-	o := Object{Type: r.Type, Bucket: r.Bucket, Key: r.Key}
-	if err := decodeStored(&o, rest, r.Tombstones); err != nil {
-		return Object{}, fmt.Errorf("get %q/%q: %w", r.Bucket, r.Key, err)
-	}
-	return o, nil
-}
-
-// DecodeReply returns what the delete found and left. It fails as
-// [Put.DecodeReply] does.
-func (r Delete) DecodeReply(body []byte) (Deleted, error) {
-	rest, err := answer(body)
-	if err != nil {
-		return Deleted{}, fmt.Errorf("delete %q/%q: %w", r.Bucket, r.Key, err)
-	}
-	if len(rest) != 2 || rest[0] > 1 || rest[1] > MaxSiblings {
-		return Deleted{}, fmt.Errorf("delete %q/%q: %w", r.Bucket, r.Key, ErrReply)
-	}
-	return Deleted{Existed: rest[0] == 1, Siblings: int(rest[1])}, nil
-}
-
 // A Page is what one partition answers to a [List].
 type Page struct {
 	// Objects are in key order and alias the reply.
@@ -138,7 +80,8 @@ type Page struct {
 	More bool
 }
 
-// DecodeReply returns the page. It fails as [Put.DecodeReply] does.
+// DecodeReply returns the page. It fails with the vnode's error, and with
+// [ErrReply].
 func (r List) DecodeReply(body []byte) (Page, error) {
 	rest, err := answer(body)
 	if err == nil && (len(rest) == 0 || rest[0] > 1) {

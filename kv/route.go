@@ -2,6 +2,7 @@ package kv
 
 import (
 	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/kv/bucket"
 )
 
 // Point returns where a name lies in the key space: the hash that its copies
@@ -17,4 +18,13 @@ func Point(bucketType, bucket, key string) ring.Hash {
 // Route returns the partition that holds a name on a ring of the given size.
 func Route(bucketType, bucket, key string, ringSize int) ring.Partition {
 	return Point(bucketType, bucket, key).Partition(ringSize)
+}
+
+// Head is Route for a bucket with the properties p, which may place all objects
+// of the bucket by its name alone.
+func Head(p *bucket.Properties, bucketType, bucketName, key string, ringSize int) ring.Partition {
+	if p.BucketOnly {
+		key = ""
+	}
+	return Route(bucketType, bucketName, key, ringSize)
 }

@@ -92,6 +92,54 @@ func (s *State) Merge(o State) {
 	s.Clock = slices.Clone(s.Clock).Join(o.Clock)
 }
 
+// Settle leaves the newest sibling only.
+func (s *State) Settle() {
+	if len(s.Siblings) < 2 {
+		return
+	}
+	newest := s.Siblings[0]
+	for _, v := range s.Siblings[1:] {
+		if later(v, newest) {
+			newest = v
+		}
+	}
+	clear(s.Siblings[1:])
+	s.Siblings = append(s.Siblings[:0], newest)
+}
+
+// MergeSettled is Merge for keys that keep one sibling: the newest. Two copies
+// may each have given up what the other one kept; then the newest of both stays,
+// so that something does.
+func (s *State) MergeSettled(o State) {
+	both := slices.Concat(s.Siblings, o.Siblings)
+	s.Merge(o)
+	if len(s.Siblings) == 0 {
+		s.Siblings = both
+	}
+	s.Settle()
+}
+
+// later reports whether v is newer than w.
+func later(v, w Sibling) bool {
+	if v.Modified != w.Modified {
+		return v.Modified > w.Modified
+	}
+	return v.Dot.compare(w.Dot) > 0
+}
+
+// same reports whether both states are equal.
+func (s *State) same(o *State) bool {
+	return slices.Equal(s.Clock, o.Clock) && slices.EqualFunc(s.Siblings, o.Siblings, func(a, b Sibling) bool {
+		return a.Dot == b.Dot && a.Modified == b.Modified && a.Deleted == b.Deleted && bytes.Equal(a.Content, b.Content)
+	})
+}
+
+// follows reports whether merging o into s gives s: s has heard of all that o
+// has, and o of nothing that stands in s.
+func (s *State) follows(o *State) bool {
+	return s.Clock.Descends(o.Clock) && !slices.ContainsFunc(s.Siblings, func(v Sibling) bool { return o.Clock.Has(v.Dot) })
+}
+
 // larger chooses between two copies of one write. They are equal; should they
 // ever not be, all copies still choose the same.
 func larger(a, b Sibling) Sibling {

@@ -1,0 +1,179 @@
+package kv
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/store"
+	"github.com/dee2748c/baton/vnode"
+)
+
+// read answers the state of a key, or its digest.
+func (p *partition) read(cx *vnode.Context, op byte, key []byte) ([]byte, error) {
+	if _, _, _, _, err := p.name(key); err != nil {
+		return nil, err
+	}
+	return answerRead(op, cx.Get(key), copyFlags(cx), cx.Grace()), nil
+}
+
+var _ vnode.Reader = (*partition)(nil)
+
+// Read serves a get or a digest beside the vnode.
+func (p *partition) Read(r *vnode.Reads, cmd vnode.Command) (reply []byte, ok bool) {
+	if len(cmd.Body) == 0 || cmd.Body[0] != opGet && cmd.Body[0] != opDigest {
+		return nil, false
+	}
+	key := cmd.Body[1:]
+	if _, _, _, _, err := p.name(key); err != nil {
+		return failure(err), true
+	}
+	stored := r.Get(key)
+	if r.Err() != nil {
+		return nil, false // the vnode says what is wrong
+	}
+	flags := byte(0)
+	if r.Incomplete() {
+		flags = isIncomplete
+	}
+	return answerRead(cmd.Body[0], stored, flags, r.Grace()), true
+}
+
+// answerRead answers a get or a digest of what is stored, nil for nothing.
+func answerRead(op byte, stored []byte, flags byte, grace uint64) []byte {
+	switch {
+	case stored == nil:
+		flags |= hasNone
+	case storedDeleted(stored):
+		flags |= hasTombstones
+	}
+	if op == opGet {
+		return append(appendAnswer(make([]byte, 0, 2+binary.MaxVarintLen64+len(stored)), flags, grace), stored...)
+	}
+	reply := appendAnswer(make([]byte, 0, 2+binary.MaxVarintLen64+len(Digest{})), flags, grace)
+	if stored != nil {
+		digest := DigestOf(stored)
+		reply = append(reply, digest[:]...)
+	}
+	return reply
+}
+
+// merge takes over states of other copies.
+func (p *partition) merge(cx *vnode.Context, body []byte) ([]byte, error) {
+	bad := fmt.Errorf("merge: %w", ErrBadRequest)
+	if len(body) == 0 || body[0] >= mergeFlagsEnd {
+		return nil, bad
+	}
+	flags := body[0]
+	grace, rest, ok := cutUvarint(body[1:])
+	if !ok {
+		return nil, bad
+	}
+	if err := checkGrace(cx, grace); err != nil {
+		return nil, err
+	}
+	reply := appendAnswer(make([]byte, 0, 2+binary.MaxVarintLen64), copyFlags(cx), cx.Grace())
+	for len(rest) > 0 {
+		var key, state []byte
+		if key, rest, ok = cutBytes(rest); !ok {
+			return nil, bad
+		}
+		if state, rest, ok = cutBytes(rest); !ok {
+			return nil, bad
+		}
+		held, err := p.mergeItem(cx, flags, key, state)
+		if err != nil {
+			cx.Reset() // all or nothing
+			return nil, err
+		}
+		if flags&mergeAnswer != 0 {
+			if bytes.Equal(held, state) {
+				held = nil
+			}
+			reply = appendBytes(reply, held)
+		}
+	}
+	return reply, nil
+}
+
+// mergeItem merges one state and returns what the copy holds then.
+func (p *partition) mergeItem(cx *vnode.Context, flags byte, key, state []byte) ([]byte, error) {
+	head, t, bucketName, name, err := p.name(key)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkName(t, bucketName, name); err != nil {
+		return nil, err
+	}
+	stored := cx.Get(key)
+	if stored != nil && bytes.Equal(stored, state) {
+		return stored, nil
+	}
+	w := p.last.begin(rawWrite{})
+	defer p.last.begin(rawWrite{})
+	p.other = p.other.emptied()
+	if err := p.other.Decode(state); err != nil {
+		return nil, fmt.Errorf("merge of %q/%q: %w: %w", bucketName, name, err, ErrBadRequest)
+	}
+	if stored != nil {
+		// What does not decode is damaged and replaced by the copy that comes.
+		if err := w.old.Decode(stored); err != nil && !errors.Is(err, ErrCorrupt) {
+			return nil, fmt.Errorf("%q/%q as it is stored: %w", bucketName, name, err)
+		} else if err != nil {
+			w.old = w.old.emptied()
+		}
+	}
+	if len(p.other.Siblings) == 1 && p.other.follows(&w.old) {
+		return p.keepStored(cx, head, key, state, &w.old, &p.other), nil
+	}
+	now := &w.state
+	now.Clock, now.Siblings = append(now.Clock, p.other.Clock...), append(now.Siblings, p.other.Siblings...)
+	now.Merge(w.old)
+	if len(now.Siblings) != 1 && p.settles(flags, t, bucketName) {
+		now.Clock, now.Siblings = p.other.Clock, p.other.Siblings
+		now.MergeSettled(w.old)
+	}
+	if stored != nil && now.same(&w.old) {
+		return stored, nil
+	}
+	return p.keep(cx, head, key, &w.old, now), nil
+}
+
+// keepStored is keep for a state whose stored form is there already.
+func (p *partition) keepStored(cx *vnode.Context, head ring.Partition, key, stored []byte, old, now *State) []byte {
+	n := len(key)
+	own := append(append(make([]byte, 0, n+len(stored)), key...), stored...)
+	cx.Put(own[:n:n], own[n:])
+	p.changed(cx, head, own[:n:n], old, now)
+	return own[n:]
+}
+
+// settles reports whether a bucket keeps one sibling only.
+func (p *partition) settles(flags byte, bucketType, bucketName string) bool {
+	if flags&mergeLookup == 0 {
+		return flags&mergeSettle != 0
+	}
+	properties := p.properties(bucketType, bucketName)
+	return properties != nil && !properties.Siblings()
+}
+
+// MergeCommand returns the command by which a primary takes over the items of a
+// fallback, which were read in the grace period. Items that are not objects are
+// left out: the primary makes them.
+func (*partition) MergeCommand(grace uint64, items []store.Item) ([]byte, error) {
+	body := appendMergeHead(nil, mergeLookup, grace)
+	for i := range items {
+		if key := items[i].Key; len(key) > 0 && key[0] == spaceObject {
+			body = appendBytes(appendBytes(body, key), items[i].Value)
+		}
+	}
+	return body, nil
+}
+
+// MergeReply reports whether the primary has taken over the items.
+func (*partition) MergeReply(body []byte) error {
+	_, err := cutAnswer(body)
+	return err
+}

@@ -1,0 +1,525 @@
+package kv
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/dee2748c/baton/kv/bucket"
+	"github.com/dee2748c/baton/replica"
+)
+
+// Read is a get as a machine. It asks one copy for the value, one of the asking
+// node if there is one, and the others for digests.
+//
+//	ask -> r copies hold the same ----------------------------------> ready
+//	    -> they differ: fetch the states -> merge
+//	         -> r copies hold the merged state ---------------------> ready
+//	         -> fewer do: repair those behind, until r copies do ---> ready
+//	    -> too few can: ErrNotDone
+//
+// So what a read has returned, r copies hold, and a later read of r > n - r
+// copies returns no less. After the outcome is decided what comes late is
+// compared as well, and all copies that answered are repaired.
+//
+// A copy that lacks acknowledged data does not count, nor does one whose bytes
+// are damaged; both are repaired. A fallback counts where it holds a state.
+type Read struct {
+	set     replica.Set
+	get     Get
+	quorum  quorum
+	options readOptions
+
+	slots slots
+	room  [3]slot
+	views []copyView // one for each slot
+	seen  [3]copyView
+	known []knownState
+	two   [2]knownState
+
+	getBody, digestBody []byte
+
+	grace  uint64 // the lowest of the record of the asking node and of those that answered
+	target target
+	ready  bool
+	err    error
+	result []byte // the stored state at Ready, nil for none
+	gone   bool   // nothing to show in it: none, tombstones or expired
+	late   bool   // the time was up
+}
+
+type readOptions struct {
+	notFoundOK, basic, sloppy, settle bool
+	now, ttl                          uint64
+}
+
+// copyView is what the machine knows of a copy.
+type copyView struct {
+	answered   bool // it said what it holds
+	incomplete bool
+	damaged    bool
+	none       bool   // it holds no state
+	digest     Digest // of what it holds, unless none
+	repairing  Digest // what it is being sent
+	work       readWork
+}
+
+// readWork is what was asked of a copy last.
+type readWork uint8
+
+const (
+	workGet readWork = iota + 1
+	workDigest
+	workFetch
+	workRepair
+)
+
+// knownState is a state that some copy holds.
+type knownState struct {
+	digest Digest
+	stored []byte
+}
+
+// target is what all states that are known make together.
+type target struct {
+	none   bool
+	digest Digest
+	stored []byte
+}
+
+var _ replica.Machine = (*Read)(nil)
+
+// NewRead returns the machine of a get. set are the n copies that the bucket's
+// properties ask for; now is the present time, for buckets whose objects expire.
+// It fails as [EncodeRequest] does, before anything is sent.
+func NewRead(set replica.Set, r Get, p *bucket.Properties, now time.Time) (*Read, error) {
+	if err := r.check(); err != nil {
+		return nil, err
+	}
+	return newRead(set, r, p, now), nil
+}
+
+func newRead(set replica.Set, r Get, p *bucket.Properties, now time.Time) *Read {
+	o, n := &r.Options, len(set.Copies)
+	m := &Read{set: set, get: r, grace: set.Grace}
+	m.quorum = quorum{
+		copies: max(o.R.Or(p.R).Resolve(n), 1), primaries: o.PR.Or(p.PR).Resolve(n),
+		nodes: max(o.NodeConfirms, p.NodeConfirms),
+	}
+	m.options = readOptions{
+		notFoundOK: o.NotFoundOK.or(p.NotFoundOK), basic: o.BasicQuorum.or(p.BasicQuorum), sloppy: o.Sloppy.or(p.Sloppy),
+		settle: !p.Siblings(), now: millis(now), ttl: uint64(p.TTL / time.Millisecond),
+	}
+	return m
+}
+
+// Step is one step of the machine.
+func (m *Read) Step(e replica.Event, sends []replica.Send) []replica.Send {
+	switch e.Type {
+	case replica.Begin:
+		return m.begin(sends)
+	case replica.Expire:
+		m.expire()
+		return sends
+	}
+	i, ok := m.slots.ended(&e)
+	if !ok {
+		return sends
+	}
+	v := &m.views[i]
+	switch {
+	case e.Type == replica.Fail:
+		v.answered = false
+		m.another(i, &sends)
+	case v.work == workRepair:
+		m.repaired(i, e.Body)
+	default:
+		m.answered(i, e.Body)
+	}
+	return m.settle(sends)
+}
+
+// Ready reports that the outcome is decided.
+func (m *Read) Ready() bool { return m.ready }
+
+// Done reports that no Send is under way any more.
+func (m *Read) Done() bool { return m.ready && m.slots.open == 0 }
+
+// Object returns the object once the machine is ready. It fails with
+// [ErrNotFound], with [ErrNotDone] as a [*QuorumError] if too few copies
+// answered, and with [ErrFormat] or [ErrCorrupt] if they can't be read.
+func (m *Read) Object() (Object, error) {
+	o := Object{Type: m.get.Type, Bucket: m.get.Bucket, Key: m.get.Key}
+	switch {
+	case m.err != nil:
+		return Object{}, m.err
+	case m.result == nil || m.gone && !m.get.Tombstones:
+		return Object{}, fmt.Errorf("get %q/%q: %w", m.get.Bucket, m.get.Key, ErrNotFound)
+	}
+	if err := decodeStored(&o, m.result, m.get.Tombstones); err != nil {
+		return Object{}, fmt.Errorf("get %q/%q: %w", m.get.Bucket, m.get.Key, err)
+	}
+	return o, nil
+}
+
+// state returns the stored state, nil for none, once the machine is ready.
+func (m *Read) state() ([]byte, error) { return m.result, m.err }
+
+// dead reports that nothing but tombstones is left, or that it has expired.
+func (m *Read) dead() bool { return m.gone }
+
+func (m *Read) begin(sends []replica.Send) []replica.Send {
+	m.slots.begin(&m.set, m.room[:])
+	if n := len(m.slots.all); n <= len(m.seen) {
+		m.views = m.seen[:n]
+	} else {
+		m.views = make([]copyView, n)
+	}
+	m.known = m.two[:0]
+	g := &m.get
+	n := 1 + keyLen(g.Type, g.Bucket, g.Key)
+	bodies := make([]byte, 0, 2*n)
+	bodies = appendKeyed(bodies, opGet, m.set.Head, g.Type, g.Bucket, g.Key)
+	bodies = appendKeyed(bodies, opDigest, m.set.Head, g.Type, g.Bucket, g.Key)
+	m.getBody, m.digestBody = bodies[:n:n], bodies[n:]
+
+	value := m.slots.first()
+	for i := range m.slots.all {
+		if m.slots.all[i].tried {
+			continue
+		}
+		m.ask(i, i == value, &sends)
+	}
+	for i := range m.slots.all {
+		if m.slots.all[i].phase == slotIdle {
+			m.another(i, &sends)
+		}
+	}
+	return m.settle(sends)
+}
+
+// ask asks the next vnode of a slot what it holds.
+func (m *Read) ask(i int, value bool, sends *[]replica.Send) {
+	body, work := m.digestBody, workDigest
+	if value {
+		body, work = m.getBody, workGet
+	}
+	m.views[i] = copyView{work: work}
+	m.slots.ask(i, body, m.options.sloppy, false, sends)
+}
+
+// another goes on with a slot that nobody is asked for: a fallback is asked only
+// where the primaries are too few, since to ask it makes it.
+func (m *Read) another(i int, sends *[]replica.Send) {
+	t := &m.slots.all[i]
+	if t.tried && m.possible() {
+		t.phase = slotFailed
+		return
+	}
+	m.ask(i, len(m.known) == 0, sends)
+}
+
+// possible reports whether the quorum may be reached by the copies that have
+// answered and those that are being asked.
+func (m *Read) possible() bool {
+	return m.quorum.reached(m.slots.tally(func(t *slot) bool {
+		if t.phase == slotAsked {
+			return true
+		}
+		v := m.view(t)
+		return t.phase == slotDone && !v.incomplete && !v.damaged
+	}))
+}
+
+// view returns what is known of the copy of a slot.
+func (m *Read) view(t *slot) *copyView {
+	for i := range m.slots.all {
+		if m.slots.all[i].at == t.at {
+			return &m.views[i]
+		}
+	}
+	return &copyView{}
+}
+
+// answered takes what a copy holds.
+func (m *Read) answered(i int, body []byte) {
+	v := &m.views[i]
+	a, err := cutAnswer(body)
+	if err != nil {
+		m.slots.cause(err)
+		if isOf(err, ErrCorrupt) && !isOf(err, ErrBadRequest) {
+			v.answered, v.damaged = true, true
+			return
+		}
+		v.answered, m.slots.all[i].phase = false, slotFailed
+		return
+	}
+	m.grace = min(m.grace, a.grace)
+	v.answered = true
+	v.incomplete = a.flags&isIncomplete != 0
+	v.none = a.flags&hasNone != 0
+	switch {
+	case v.none:
+	case v.work == workDigest:
+		if copy(v.digest[:], a.rest) != len(v.digest) {
+			v.answered, m.slots.all[i].phase = false, slotFailed
+			m.slots.cause(ErrReply)
+		}
+	default:
+		v.digest = DigestOf(a.rest)
+		m.learn(v.digest, a.rest)
+	}
+}
+
+func (m *Read) learn(d Digest, stored []byte) {
+	if m.find(d) == nil {
+		m.known = append(m.known, knownState{d, stored})
+	}
+}
+
+// find returns the stored state of a digest, nil if it is not known.
+func (m *Read) find(d Digest) []byte {
+	for i := range m.known {
+		if m.known[i].digest == d {
+			return m.known[i].stored
+		}
+	}
+	return nil
+}
+
+// repaired takes the end of a repair: the copy holds what it was sent, and
+// whatever it may have got besides.
+func (m *Read) repaired(i int, body []byte) {
+	v := &m.views[i]
+	if _, err := cutAnswer(body); err != nil {
+		m.slots.all[i].phase = slotFailed
+		v.answered = false
+		m.slots.cause(err)
+		return
+	}
+	v.none, v.damaged, v.digest = false, false, v.repairing
+}
+
+// settle goes on with what is known now.
+func (m *Read) settle(sends []replica.Send) []replica.Send {
+	if !m.fetch(&sends) {
+		return m.decide(sends, false)
+	}
+	if err := m.aim(); err != nil {
+		// A state that this build can't read is not merged with others.
+		m.finish(fmt.Errorf("get %q/%q: %w", m.get.Bucket, m.get.Key, err))
+		return sends
+	}
+	return m.decide(sends, true)
+}
+
+// fetch asks for the states that are known by their digests only, and reports
+// whether there are none.
+func (m *Read) fetch(sends *[]replica.Send) bool {
+	whole := true
+	for i := range m.views {
+		v := &m.views[i]
+		if !v.answered || v.none || v.damaged || m.find(v.digest) != nil {
+			continue
+		}
+		whole = false
+		if m.slots.all[i].phase == slotDone && !m.fetching(v.digest) && !m.valueOnItsWay() {
+			v.work = workFetch
+			m.slots.send(i, m.getBody, false, sends)
+		}
+	}
+	return whole
+}
+
+// fetching reports whether a state is on its way.
+func (m *Read) fetching(d Digest) bool {
+	for i := range m.views {
+		if m.views[i].work == workFetch && m.slots.all[i].phase == slotAsked && m.views[i].digest == d {
+			return true
+		}
+	}
+	return false
+}
+
+// valueOnItsWay reports whether the copy that was asked for the value has not
+// answered yet: it will most likely hold what the others do.
+func (m *Read) valueOnItsWay() bool {
+	for i := range m.views {
+		if m.views[i].work == workGet && m.slots.all[i].phase == slotAsked {
+			return true
+		}
+	}
+	return false
+}
+
+// aim finds what all known states make together.
+func (m *Read) aim() error {
+	switch len(m.known) {
+	case 0:
+		m.target = target{none: true}
+		return nil
+	case 1:
+		m.target = target{digest: m.known[0].digest, stored: m.known[0].stored}
+		return nil
+	}
+	var all, s State
+	for i := range m.known {
+		if err := s.Decode(m.known[i].stored); err != nil {
+			if isOf(err, ErrFormat) {
+				return err
+			}
+			m.damage(m.known[i].digest)
+			m.known = append(m.known[:i], m.known[i+1:]...)
+			return m.aim()
+		}
+		if m.options.settle {
+			all.MergeSettled(s)
+		} else {
+			all.Merge(s)
+		}
+		s = State{}
+	}
+	stored := all.Append(nil)
+	m.target = target{digest: DigestOf(stored), stored: stored}
+	m.learn(m.target.digest, stored)
+	return nil
+}
+
+// damage marks the copies that hold bytes that do not decode.
+func (m *Read) damage(d Digest) {
+	for i := range m.views {
+		if v := &m.views[i]; v.answered && !v.none && v.digest == d {
+			v.damaged = true
+		}
+	}
+}
+
+// holds reports whether a copy that answered holds the target.
+func (m *Read) holds(v *copyView) bool {
+	return v.answered && !v.damaged && v.none == m.target.none && (v.none || v.digest == m.target.digest)
+}
+
+// counts reports whether a copy counts for the quorum.
+func (m *Read) counts(t *slot) bool {
+	if t.phase != slotDone {
+		return false
+	}
+	v := m.view(t)
+	switch {
+	case !m.holds(v):
+		return false
+	case v.none:
+		return m.options.notFoundOK && !v.incomplete && !t.at.Fallback
+	default:
+		return !v.incomplete || len(m.slots.all) == 1
+	}
+}
+
+// lacking reports whether a copy has said that it has not got the key.
+func (m *Read) lacking(t *slot) bool {
+	v := m.view(t)
+	return t.phase == slotDone && v.answered && v.none && !v.incomplete && !t.at.Fallback
+}
+
+// decide ends a read that enough copies agree on or that too few can; whole says
+// that the target is all that is known. Repairs are sent to those behind.
+func (m *Read) decide(sends []replica.Send, whole bool) []replica.Send {
+	if whole && !m.ready && m.quorum.reached(m.slots.tally(m.counts)) {
+		m.finish(nil)
+	}
+	lacking, _, _ := m.slots.tally(m.lacking)
+	if !m.ready && m.target.none && whole && !m.options.notFoundOK {
+		switch {
+		case m.options.basic && lacking > len(m.slots.all)/2, m.slots.open == 0 && lacking >= m.quorum.copies:
+			m.finish(nil)
+		}
+	}
+	if whole && !m.target.none && (m.ready || m.enough()) {
+		m.repair(&sends)
+	}
+	if !m.ready && m.slots.open == 0 {
+		m.finish(m.tooFew())
+	}
+	return sends
+}
+
+// enough reports whether as many copies have answered as the quorum asks for, so
+// that those which are behind have to be repaired before it is reached.
+func (m *Read) enough() bool {
+	answered := 0
+	for i := range m.views {
+		if m.views[i].answered {
+			answered++
+		}
+	}
+	return answered >= m.quorum.copies || m.slots.open == 0
+}
+
+// repair sends the target to the copies that answered and do not hold it.
+func (m *Read) repair(sends *[]replica.Send) {
+	if m.err != nil {
+		return
+	}
+	var body []byte
+	for i := range m.views {
+		v := &m.views[i]
+		if !v.answered || m.slots.all[i].phase != slotDone || m.holds(v) {
+			continue
+		}
+		if body == nil {
+			body = m.mergeBody()
+		}
+		v.work, v.repairing = workRepair, m.target.digest
+		m.slots.send(i, body, false, sends)
+	}
+}
+
+func (m *Read) mergeBody() []byte {
+	flags := byte(0)
+	if m.options.settle {
+		flags = mergeSettle
+	}
+	key := m.getBody[1:]
+	body := make([]byte, 0, 16+len(key)+len(m.target.stored))
+	return appendBytes(appendBytes(appendMergeHead(body, flags, m.grace), key), m.target.stored)
+}
+
+func (m *Read) finish(err error) {
+	if m.ready {
+		return
+	}
+	m.ready, m.err = true, err
+	if err != nil || m.target.none {
+		m.gone = true
+		return
+	}
+	m.result = m.target.stored
+	m.gone = storedDeleted(m.result)
+	if m.options.ttl > 0 && !m.gone {
+		var s State
+		m.gone = s.Decode(m.result) == nil && s.expired(m.options.now, m.options.ttl)
+		if m.gone {
+			m.result = nil
+		}
+	}
+}
+
+func (m *Read) tooFew() error {
+	copies, primaries, nodes := m.slots.tally(m.counts)
+	for i := range m.views {
+		if m.views[i].incomplete {
+			m.slots.cause(fmt.Errorf("%s/%d: %w", m.slots.all[i].at.Node, m.slots.all[i].at.Partition, ErrIncomplete))
+		}
+	}
+	return &QuorumError{
+		Op: "get", Bucket: m.get.Bucket, Key: m.get.Key, Outcome: ErrNotDone, Expired: m.late,
+		Copies: Count{copies, m.quorum.copies}, Primaries: Count{primaries, m.quorum.primaries}, Nodes: Count{nodes, m.quorum.nodes},
+		Causes: m.slots.causes,
+	}
+}
+
+func (m *Read) expire() {
+	m.late = true
+	if !m.ready {
+		m.finish(m.tooFew())
+	}
+}
