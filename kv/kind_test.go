@@ -14,6 +14,8 @@ import (
 
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
+	"github.com/dee2748c/baton/replica"
 	"github.com/dee2748c/baton/vnode"
 )
 
@@ -37,7 +39,7 @@ type server struct {
 
 func serve(t fatal) *server {
 	at := vnode.Partition{Kind: kv.KindName, ID: testHead, Size: 8, Node: "a"}
-	v, err := kv.Kind().Open(at)
+	v, err := kv.Kind(nil).Open(at)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,6 +71,65 @@ func (s *server) do(r kv.Request) []byte {
 	return s.send(body)
 }
 
+// one is the bucket of tests of a single copy.
+var one = bucket.Defaults(1)
+
+// set is the one copy.
+func (s *server) set() replica.Set {
+	return replica.Set{Head: testHead, Self: "a", Copies: []replica.Copy{{Entry: ring.Entry{Partition: testHead, Node: "a"}, Up: true}}}
+}
+
+// run runs a machine whose only replica is this one.
+func (s *server) run(m replica.Machine) {
+	s.t.Helper()
+	events := []replica.Event{{Type: replica.Begin}}
+	for len(events) > 0 {
+		sends := m.Step(events[0], nil)
+		events = events[1:]
+		for _, send := range sends {
+			events = append(events, replica.Event{Type: replica.Answer, Send: send.ID, Body: s.send(send.Body)})
+		}
+	}
+	if !m.Done() {
+		s.t.Fatal("machine is not done")
+	}
+}
+
+func (s *server) doPut(r kv.Put) (kv.Written, error) {
+	s.t.Helper()
+	return s.putIn(r, &one)
+}
+
+func (s *server) putIn(r kv.Put, p *bucket.Properties) (kv.Written, error) {
+	s.t.Helper()
+	m, err := kv.NewWrite(s.set(), r, p)
+	if err != nil {
+		return kv.Written{}, err
+	}
+	s.run(m)
+	return m.Written()
+}
+
+func (s *server) doGet(r kv.Get) (kv.Object, error) {
+	s.t.Helper()
+	m, err := kv.NewRead(s.set(), r, &one, time.Time{})
+	if err != nil {
+		return kv.Object{}, err
+	}
+	s.run(m)
+	return m.Object()
+}
+
+func (s *server) doDelete(r kv.Delete) (kv.Deleted, error) {
+	s.t.Helper()
+	m, err := kv.NewRemove(s.set(), r, &one)
+	if err != nil {
+		return kv.Deleted{}, err
+	}
+	s.run(m)
+	return m.Deleted()
+}
+
 func (s *server) put(o kv.Object) kv.Written {
 	s.t.Helper()
 	return s.write(kv.Put{Object: o})
@@ -76,7 +137,7 @@ func (s *server) put(o kv.Object) kv.Written {
 
 func (s *server) write(r kv.Put) kv.Written {
 	s.t.Helper()
-	w, err := r.DecodeReply(s.do(r))
+	w, err := s.doPut(r)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -92,11 +153,11 @@ func TestKind_putGetDelete(t *testing.T) {
 	get := kv.Get{Type: "t", Bucket: "b", Key: "k"}
 	del := kv.Delete{Type: "t", Bucket: "b", Key: "k"}
 
-	if _, err := get.DecodeReply(s.do(get)); !errors.Is(err, kv.ErrNotFound) {
+	if _, err := s.doGet(get); !errors.Is(err, kv.ErrNotFound) {
 		t.Fatalf("get before the put: %v, want ErrNotFound", err)
 	}
 	w := s.put(o)
-	got, err := get.DecodeReply(s.do(get))
+	got, err := s.doGet(get)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +168,13 @@ func TestKind_putGetDelete(t *testing.T) {
 		t.Errorf("object changed (-put +got):\n%s", diff)
 	}
 	for _, want := range []bool{true, false} {
-		d, err := del.DecodeReply(s.do(del))
+		d, err := s.doDelete(del)
 		if err != nil || d.Existed != want || d.Siblings != 0 {
 			t.Errorf("delete: %+v, %v; want %v", d, err, want)
 		}
 	}
-	if len(s.store) != 0 {
-		t.Errorf("%d items left after the delete", len(s.store))
+	if len(s.store) != 2 {
+		t.Errorf("%d items after the delete, want the tombstone and the note that it can be reaped", len(s.store))
 	}
 }
 
@@ -124,25 +185,33 @@ func TestKind_refusals(t *testing.T) {
 	s.put(kv.Object{Bucket: "b", Key: "k", Value: []byte("v")})
 	before := maps.Clone(s.store)
 
-	for _, r := range []struct {
-		request kv.Request
-		want    error
-	}{
-		{kv.Put{Object: kv.Object{Key: "k"}}, kv.ErrEmptyName},
-		{kv.Put{Object: kv.Object{Bucket: "b"}}, kv.ErrEmptyName},
-		{kv.Put{Object: kv.Object{Bucket: "b", Key: long}}, kv.ErrTooLarge},
-		{kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: make([]byte, kv.MaxValueBytes+1)}}, kv.ErrTooLarge},
-		{kv.Put{Object: kv.Object{Bucket: "b", Key: "k", ContentType: strings.Repeat("x", kv.MaxMetaBytes+1)}}, kv.ErrTooLarge},
-		{kv.Get{Bucket: long, Key: "k"}, kv.ErrTooLarge},
-		{kv.Delete{Bucket: "b"}, kv.ErrEmptyName},
-		{kv.List{}, kv.ErrEmptyName},
-	} {
-		if _, err := kv.EncodeRequest(r.request, testHead); !errors.Is(err, r.want) {
-			t.Errorf("EncodeRequest(%T): %v, want %v", r.request, err, r.want)
+	refused := func(err, want error) {
+		t.Helper()
+		if !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
 		}
 	}
+	for _, r := range []struct {
+		object kv.Object
+		want   error
+	}{
+		{kv.Object{Key: "k"}, kv.ErrEmptyName},
+		{kv.Object{Bucket: "b"}, kv.ErrEmptyName},
+		{kv.Object{Bucket: "b", Key: long}, kv.ErrTooLarge},
+		{kv.Object{Bucket: "b", Key: "k", Value: make([]byte, kv.MaxValueBytes+1)}, kv.ErrTooLarge},
+		{kv.Object{Bucket: "b", Key: "k", ContentType: strings.Repeat("x", kv.MaxMetaBytes+1)}, kv.ErrTooLarge},
+	} {
+		_, err := kv.NewWrite(s.set(), kv.Put{Object: r.object}, &one)
+		refused(err, r.want)
+	}
+	_, err := kv.NewRead(s.set(), kv.Get{Bucket: long, Key: "k"}, &one, time.Time{})
+	refused(err, kv.ErrTooLarge)
+	_, err = kv.NewRemove(s.set(), kv.Delete{Bucket: "b"}, &one)
+	refused(err, kv.ErrEmptyName)
+	_, err = kv.EncodeRequest(kv.List{}, testHead)
+	refused(err, kv.ErrEmptyName)
 
-	// What a client of other make could send.
+	// What a node of other make could send.
 	key := kv.AppendKey(nil, testHead, "", "b", "k")
 	put := func(key, content []byte) []byte {
 		return kv.AppendItem([]byte{1, 0, 0, 0}, key, content)
@@ -156,24 +225,33 @@ func TestKind_refusals(t *testing.T) {
 		{"empty", nil, kv.ErrBadRequest},
 		{"unknown operation", []byte{99}, kv.ErrBadRequest},
 		{"put under no key", put([]byte("nonsense"), value), kv.ErrBadRequest},
+		{"put under a key of a head that is elsewhere", put(kv.AppendKey(nil, 9, "", "b", "k"), value), kv.ErrBadRequest},
 		{"put under an empty key", put(kv.AppendKey(nil, testHead, "", "b", ""), value), kv.ErrEmptyName},
 		{"put of a long key", put(append(key, long...), value), kv.ErrTooLarge},
 		{"put of garbage", put(key, []byte{15, 9}), kv.ErrCorrupt},
 		{"put of a later format", put(key, []byte{9, 0}), kv.ErrFormat},
-		{"put with unknown flags", append([]byte{1, 16, 0, 0}, put(key, value)[4:]...), kv.ErrBadRequest},
+		{"put with unknown flags", append([]byte{1, 128, 0, 0}, put(key, value)[4:]...), kv.ErrBadRequest},
 		{"put with half a tag", []byte{1, 4, 0, 0, 1, 2, 3}, kv.ErrBadRequest},
 		{"put with a false context", append([]byte{1, 0, 1, 9, 0}, put(key, value)[4:]...), kv.ErrContext},
+		{"put with a state that is none", append([]byte{1, 64, 0, 0, 0, 1, 9}, put(key, value)[4:]...), kv.ErrBadRequest},
 		{"put at the end of time", append([]byte{1, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}, put(key, value)[4:]...), kv.ErrBadRequest},
 		{"cut put", []byte{1, 0, 200}, kv.ErrBadRequest},
 		{"get of nothing", []byte{2}, kv.ErrBadRequest},
-		{"delete of nothing", []byte{3, 0, 0, 0x10, 0, 3}, kv.ErrBadRequest},
+		{"delete of nothing", []byte{3, 0, 0, 0, 1, 0x10}, kv.ErrBadRequest},
+		{"delete with a value", append([]byte{3}, put(key, value)[1:]...), kv.ErrBadRequest},
 		{"cut delete", []byte{3, 7}, kv.ErrBadRequest},
 		{"list of a key", append([]byte{4, 0, 10, 10, byte(len(key))}, key...), kv.ErrBadRequest},
 		{"list with unknown flags", append([]byte{4, 2, 10, 10, byte(len(key) - 1)}, key...), kv.ErrBadRequest},
 		{"cut list", []byte{4, 0, 10}, kv.ErrBadRequest},
+		{"merge with unknown flags", []byte{5, 8, 0}, kv.ErrBadRequest},
+		{"merge of garbage", append(kv.AppendItem([]byte{5, 0, 0}, key, []byte{1, 2}), kv.AppendItem(nil, key, nil)...), kv.ErrBadRequest},
+		{"digest of nothing", []byte{6}, kv.ErrBadRequest},
+		{"reap of half a digest", []byte{7, 0, 0, 1, 2}, kv.ErrBadRequest},
+		{"reapable without a limit", []byte{8, 0}, kv.ErrBadRequest},
+		{"sweep without a limit", []byte{12, 0}, kv.ErrBadRequest},
 	} {
 		reply := s.send(r.body)
-		if _, err := (kv.Put{}).DecodeReply(reply); !errors.Is(err, r.want) {
+		if _, err := (kv.List{}).DecodeReply(reply); !errors.Is(err, r.want) {
 			t.Errorf("%s: %v, want %v", r.name, err, r.want)
 		}
 	}
@@ -183,19 +261,12 @@ func TestKind_refusals(t *testing.T) {
 }
 
 func TestDecodeReply_refusesWhatAnswersSomethingElse(t *testing.T) {
-	get, del, list := kv.Get{Bucket: "b", Key: "k"}, kv.Delete{Bucket: "b", Key: "k"}, kv.List{Bucket: "b"}
 	for _, body := range [][]byte{nil, {200}, {0}, {0, 0, 5, 1}} {
-		if _, err := (kv.Put{}).DecodeReply(body); err == nil {
-			t.Errorf("put takes %x", body)
-		}
-		if _, err := get.DecodeReply(body); err == nil {
-			t.Errorf("get takes %x", body)
-		}
-		if _, err := del.DecodeReply(body); err == nil {
-			t.Errorf("delete takes %x", body)
-		}
-		if _, err := list.DecodeReply(body); err == nil {
+		if _, err := (kv.List{Bucket: "b"}).DecodeReply(body); err == nil {
 			t.Errorf("list takes %x", body)
+		}
+		if _, err := (kv.Reapable{}).DecodeReply(body); err == nil {
+			t.Errorf("reapable takes %x", body)
 		}
 	}
 }
@@ -247,31 +318,38 @@ func TestList_pagesAddUp(t *testing.T) {
 }
 
 func FuzzHandleCommand(f *testing.F) {
-	for _, r := range []kv.Request{
-		kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: []byte("v")}},
-		kv.Get{Bucket: "b", Key: "k"},
-		kv.Put{
-			Object:        kv.Object{Bucket: "b", Key: "k", Context: "\x01\x01a\x05", Modified: time.UnixMilli(7)},
-			IfNotModified: true, IfMatch: strings.Repeat("0a", 16), Bucket: kv.BucketOptions{LastWriteWins: true},
-		},
-		kv.Delete{Type: "t", Bucket: "b", Key: "k"},
-		kv.Delete{Type: "t", Bucket: "b", Key: "k", Context: "\x01\x01a\x05"},
-		kv.List{Bucket: "b", After: "a", Limit: 3, KeysOnly: true},
+	key := kv.AppendKey(nil, testHead, "", "b", "k")
+	stored := kv.AppendStored(nil, kv.Object{Value: []byte("v")})
+	digest := kv.DigestOf(stored)
+	list, err := kv.EncodeRequest(kv.List{Bucket: "b", After: "a", Limit: 3, KeysOnly: true}, testHead)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, body := range [][]byte{
+		list,
+		append([]byte{2}, key...),
+		append([]byte{6}, key...),
+		kv.AppendItem([]byte{1, 0, 0, 0}, key, []byte{15, 1, 'w'}),
+		kv.AppendItem([]byte{3, 0, 4, 1, 1, 'a', 5, 7}, key, nil),
+		kv.EncodeMerge(0, true, [2][]byte{key, stored}),
+		append(append([]byte{7, 1, 3}, digest[:]...), kv.AppendItem(nil, key, nil)...),
+		kv.EncodeReapable(kv.Reapable{Limit: 2}),
+		kv.EncodeSweep(kv.Sweep{Now: time.UnixMilli(1e12)}),
 	} {
-		body, err := kv.EncodeRequest(r, testHead)
-		if err != nil {
-			f.Fatal(err)
-		}
 		f.Add(body)
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
-		serve(t).send(body)
-		r, err := kv.DecodeRequest(body)
-		if err != nil {
-			return
+		s := serve(t)
+		s.put(kv.Object{Bucket: "b", Key: "k", Value: []byte("v")})
+		reply := s.send(body)
+		if len(reply) == 0 {
+			t.Fatal("no reply")
 		}
-		if again, err := kv.EncodeRequest(r, testHead); err == nil && string(again) != string(body) {
-			t.Errorf("%x decodes to %+v, which encodes to %x", body, r, again)
+		_, _ = kv.DecodeMergeReply(reply)
+		_, _ = kv.Reapable{}.DecodeReply(reply)
+		_, _ = kv.Sweep{}.DecodeReply(reply)
+		if _, err := s.get("k"); err != nil && !errors.Is(err, kv.ErrNotFound) {
+			t.Errorf("%x left an object that can't be read: %v", body, err)
 		}
 	})
 }

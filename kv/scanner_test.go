@@ -99,7 +99,7 @@ func TestKind_foldsABucket(t *testing.T) {
 	s.put(kv.Object{Type: "t", Bucket: "b", Key: "k2", Value: []byte("v2")})
 	s.put(kv.Object{Type: "t", Bucket: "b", Key: "k1", Value: []byte("v1")})
 	s.put(kv.Object{Bucket: "b", Key: "k3"})
-	folder := kv.Kind().(vnode.Folder)
+	folder := kv.Kind(nil).(vnode.Folder)
 	fold, err := folder.Fold(testHead, s.store.Snapshot(), kv.BucketQuery("t", "b"))
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 func (s *server) get(key string) (kv.Object, error) {
 	s.t.Helper()
 	r := kv.Get{Bucket: "b", Key: key}
-	return r.DecodeReply(s.do(r))
+	return s.doGet(r)
 }
 
 // values returns all values of the key k, sorted.
@@ -101,10 +101,10 @@ func TestPut_lastWriteWins(t *testing.T) {
 	s := serve(t)
 	s.write(value("v1", ""))
 	s.write(value("v2", ""))
-	last := value("v3", "")
-	last.Bucket.LastWriteWins = true
-	if w := s.write(last); w.Siblings != 1 {
-		t.Errorf("%+v", w)
+	lossy := one
+	lossy.AllowMult, lossy.LastWriteWins = false, true
+	if w, err := s.putIn(value("v3", ""), &lossy); w.Siblings != 1 || err != nil {
+		t.Errorf("%+v, %v", w, err)
 	}
 	s.wantValues("v3")
 }
@@ -150,7 +150,7 @@ func TestPut_conditions(t *testing.T) {
 			before := maps.Clone(s.store)
 			r := tt.put(first, now)
 			r.Object.Bucket, r.Object.Key, r.Object.Value = "b", "k", []byte("new")
-			_, err := r.DecodeReply(s.do(r))
+			_, err := s.doPut(r)
 			if !errors.Is(err, tt.want) {
 				t.Errorf("%v, want %v", err, tt.want)
 			}
@@ -159,11 +159,12 @@ func TestPut_conditions(t *testing.T) {
 			}
 		})
 	}
+	s := serve(t)
 	for _, r := range []kv.Put{
 		{Object: kv.Object{Bucket: "b", Key: "k"}, IfNotModified: true},
 		{Object: kv.Object{Bucket: "b", Key: "k"}, IfMatch: "abc"},
 	} {
-		if _, err := kv.EncodeRequest(r, testHead); !errors.Is(err, kv.ErrBadRequest) {
+		if _, err := kv.NewWrite(s.set(), r, &one); !errors.Is(err, kv.ErrBadRequest) {
 			t.Errorf("%+v: %v, want ErrBadRequest", r, err)
 		}
 	}
@@ -174,23 +175,32 @@ func TestDelete_leavesWhatItHasNotSeen(t *testing.T) {
 	first := s.write(value("v1", ""))
 	s.write(value("v2", ""))
 	del := kv.Delete{Bucket: "b", Key: "k", Context: first.Context, Modified: time.UnixMilli(9)}
-	d, err := del.DecodeReply(s.do(del))
+	d, err := s.doDelete(del)
 	if err != nil || !d.Existed || d.Siblings != 1 {
 		t.Fatalf("%+v, %v; want one left", d, err)
 	}
 	s.wantValues("v2")
 	get := kv.Get{Bucket: "b", Key: "k", Tombstones: true}
-	o, err := get.DecodeReply(s.do(get))
+	o, err := s.doGet(get)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if o.Text() != "v2" || len(o.Siblings) != 2 || !o.Siblings[1].Deleted {
 		t.Errorf("with tombstones: %+v", o)
 	}
-	// The tombstone goes with a write or a delete that has seen it.
+	// A delete that has seen all leaves one tombstone and the note of it.
 	del.Context = o.Context
-	if d, err = del.DecodeReply(s.do(del)); err != nil || d.Siblings != 0 || len(s.store) != 0 {
+	if d, err = s.doDelete(del); err != nil || d.Siblings != 0 || len(s.store) != 2 {
 		t.Errorf("%+v, %v; %d items left", d, err, len(s.store))
+	}
+	s.wantValues()
+	// A write goes in its place, and the note goes.
+	get.Tombstones = true
+	if o, err = s.doGet(get); err != nil || !o.Deleted {
+		t.Fatalf("%+v, %v; want the tombstone", o, err)
+	}
+	if w := s.write(value("v3", o.Context)); w.Siblings != 1 || len(s.store) != 1 {
+		t.Errorf("%+v; %d items", w, len(s.store))
 	}
 }
 
@@ -203,11 +213,13 @@ func TestPut_afterADeleteIsNotSeen(t *testing.T) {
 		s.put(kv.Object{Bucket: "b", Key: "other"})
 		old := s.write(value("old", "")).Context
 		del := kv.Delete{Bucket: "b", Key: "k"}
-		s.do(del)
+		if _, err := s.doDelete(del); err != nil {
+			t.Fatal(err)
+		}
 		if restart { // the data is lost with the process, as in memory
 			clear(s.store)
 			s.seq, s.at.Incarnation = 0, s.at.Incarnation+1
-			v, err := kv.Kind().Open(s.at)
+			v, err := kv.Kind(nil).Open(s.at)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -225,7 +237,7 @@ func TestPut_refusesAContextAhead(t *testing.T) {
 	s.put(kv.Object{Bucket: "b", Key: "other"})
 	for _, ahead := range []kv.Clock{{{Actor: kv.ActorOf(s.at), N: 2}}, {{Actor: "x", N: 1<<62 + 1}}} {
 		r := value("v", kv.Context(kv.AppendContext(nil, ahead)))
-		if _, err := r.DecodeReply(s.do(r)); !errors.Is(err, kv.ErrContext) {
+		if _, err := s.doPut(r); !errors.Is(err, kv.ErrContext) {
 			t.Errorf("%v: %v, want ErrContext", ahead, err)
 		}
 	}
@@ -237,7 +249,7 @@ func TestPut_refusesTooManySiblings(t *testing.T) {
 		s.write(value(fmt.Sprint(i), ""))
 	}
 	r := value("one more", "")
-	if _, err := r.DecodeReply(s.do(r)); !errors.Is(err, kv.ErrSiblings) {
+	if _, err := s.doPut(r); !errors.Is(err, kv.ErrSiblings) {
 		t.Errorf("sibling %d: %v, want ErrSiblings", kv.MaxSiblings+1, err)
 	}
 	o, err := s.get("k")
@@ -249,10 +261,10 @@ func TestPut_refusesTooManySiblings(t *testing.T) {
 
 	big := value("", "")
 	big.Object.Value = bytes.Repeat([]byte("x"), kv.MaxValueBytes)
-	if _, err := big.DecodeReply(s.do(big)); err != nil {
+	if _, err := s.doPut(big); err != nil {
 		t.Errorf("a large sibling beside a small one: %v", err)
 	}
-	if _, err := big.DecodeReply(s.do(big)); !errors.Is(err, kv.ErrSiblings) {
+	if _, err := s.doPut(big); !errors.Is(err, kv.ErrSiblings) {
 		t.Errorf("two large siblings: %v, want ErrSiblings", err)
 	}
 }
