@@ -9,6 +9,10 @@ import (
 
 // admit serves a frame as the lifecycle decides.
 func (a *vnodeActor) admit(f *letter) {
+	if a.servesFrozen(f) {
+		a.serve(f, false)
+		return
+	}
 	switch a.life.Admit(f.RingVersion, f.Hop) {
 	case vnode.Serve:
 		a.serve(f, false)
@@ -26,6 +30,16 @@ func (a *vnodeActor) admit(f *letter) {
 	case vnode.RefuseFrozen:
 		a.refuseOwner(f, messages.CodeFrozen)
 	}
+}
+
+// servesFrozen reports whether the vnode is frozen and its module answers the
+// command all the same.
+func (a *vnodeActor) servesFrozen(f *letter) bool {
+	if _, frozen := a.life.State().(vnode.Frozen); !frozen || f.Type != messages.TypeRequest {
+		return false
+	}
+	m, ok := a.module.(vnode.FrozenServer)
+	return ok && m.ServesFrozen(vnode.Command{Body: f.payload})
 }
 
 // refuseOwner answers that nothing was done here, and who owns the partition.

@@ -35,7 +35,7 @@
 // # Invariants
 //
 //   - I1 A command is served as in normal operation from HandoffStarting until FOLD_REQ.
-//   - I2 Only Owner and Folding acknowledge commands (F9); a Frozen vnode parks or refuses.
+//   - I2 Only Owner and Folding acknowledge commands (F9); a Frozen vnode parks or refuses all but reads that may be old.
 //   - I3 A freeze is made durable before the final state is sent, and only the record lifts it (F10).
 //   - I4 Data is deleted only when the record shows CLEAN for the session that moved it (F12).
 //   - I5 A command hops at most once (F14).

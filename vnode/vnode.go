@@ -69,6 +69,14 @@ type HandoffCommander interface {
 	HandleHandoffCommand(cx *Context, cmd Command) Disposition
 }
 
+// FrozenServer is implemented by vnodes that may answer some commands while they
+// are frozen for a move. The new owner may have acknowledged writes by then that
+// the answer lacks, so it is for commands that only read, whose sender said that
+// it may be so. All others wait.
+type FrozenServer interface {
+	ServesFrozen(cmd Command) bool
+}
+
 // HandoffStarter may refuse a move, as handoff_starting. An error is the
 // reason; the move is aborted and tried again later. Nothing about the vnode's
 // operation may change here: it goes on normally until the fold is requested.

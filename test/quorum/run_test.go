@@ -267,7 +267,8 @@ func TestRun_stop(t *testing.T) {
 
 // TestRun_readBesideFrozen: a vnode that is frozen for a move lets nobody read
 // beside it, though its node does not know yet that the partition has a new
-// owner, which may have acknowledged writes (F9).
+// owner, which may have acknowledged writes (F9). It answers only who said that
+// this may be so.
 func TestRun_readBesideFrozen(t *testing.T) {
 	inBubble(t, 1, func(t *testing.T, w *world) {
 		stop := w.coordinate("c")
@@ -314,6 +315,9 @@ func TestRun_readBesideFrozen(t *testing.T) {
 		}
 		if o, _ := one("a", "rx"); len(o.counts) != 0 {
 			t.Errorf("the old owner answers %d, the new one has acknowledged 2", o.counts)
+		}
+		if o, err := one("a", "fx"); err != nil || len(o.counts) != 1 || o.counts[0] != 1 {
+			t.Errorf("who may read what the old owner has: %+v, %v", o, err)
 		}
 		w.nodes["a"].record.Lag(false)
 		w.until("a knows", func() bool { o, _ := w.nodes["a"].host.View().Owner(kindName, head); return o == "b" })

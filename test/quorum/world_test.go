@@ -203,8 +203,8 @@ func inBubble(t *testing.T, seed uint64, test func(t *testing.T, w *world)) {
 // pass lets time pass in a bubble.
 func pass(d time.Duration) { <-time.After(d) }
 
-// countKind counts: "w" and a name adds one to it, "r" and a name reads it. The
-// answer is the count.
+// countKind counts: "w" and a name adds one to it, "r" and a name reads it, "f"
+// and a name reads it also where the vnode is frozen. The answer is the count.
 type countKind struct{}
 
 func (countKind) Name() topology.Kind { return kindName }
@@ -233,6 +233,8 @@ func (counter) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposi
 	}
 	return vnode.Reply{Body: binary.BigEndian.AppendUint64(nil, n)}
 }
+
+func (counter) ServesFrozen(cmd vnode.Command) bool { return cmd.Body[0] == 'f' }
 
 func count(value []byte) uint64 {
 	if len(value) != 8 {
