@@ -206,7 +206,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	n.host, err = actors.Start(ctx, actors.Options{
 		Self: s.peer, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile,
 		Kinds: append([]vnode.Kind{kv.Kind(n.catalog)}, n.opts.Kinds...), Workers: s.workers,
-		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: n.opts.Events,
+		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: n.opts.Events, Up: seemsUp(live),
 	})
 	if err != nil {
 		return err
@@ -236,6 +236,14 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	}
 	n.setPhase(admin.PhaseMember)
 	return nil
+}
+
+// seemsUp asks a failure detector; nil, which trusts everybody, without one.
+func seemsUp(live cluster.Liveness) func(ring.NodeID) bool {
+	if live == nil {
+		return nil
+	}
+	return func(node ring.NodeID) bool { return live.Health().Up(node) }
 }
 
 // detect starts the failure detector among the members of the record.

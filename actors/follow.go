@@ -38,6 +38,7 @@ func (h *Host) applyState(s topology.State) {
 	h.view.Store(v)
 	for _, e := range h.kinds {
 		h.applyKind(e, old, v)
+		h.tellFallbacks(e, v)
 	}
 	if old != nil {
 		close(old.changed)
@@ -117,6 +118,9 @@ func (h *Host) stopVnodes() {
 			if pid != nil {
 				waiting = append(waiting, h.system.Root.PoisonFuture(pid))
 			}
+		}
+		for _, f := range e.fallbacks {
+			waiting = append(waiting, h.system.Root.PoisonFuture(f.pid))
 		}
 		e.mu.RUnlock()
 	}

@@ -125,6 +125,8 @@ type kindEntry struct {
 
 	mu   sync.RWMutex
 	pids []*actor.PID // by partition; nil where no vnode was started
+
+	fallbacks map[ring.Partition]*fallback // those that were started
 }
 
 var errStopped = errors.New("host stopped")
@@ -155,6 +157,10 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	h.clock = newClock()
 	h.pipes = newPipes(h)
 	h.applyState(state)
+	if err := h.recoverFallbacks(); err != nil {
+		h.shutdown(ctx)
+		return nil, err
+	}
 	if err := o.Transport.Serve(h); err != nil {
 		h.shutdown(ctx)
 		return nil, fmt.Errorf("start node %s: %w", o.Self.Node, err)
@@ -293,7 +299,13 @@ func (h *Host) deliver(l *letter) {
 		}
 		return
 	}
-	pid := h.vnode(store.ID{Kind: l.Kind, Partition: ring.Partition(l.Partition)})
+	id := store.ID{Kind: l.Kind, Partition: ring.Partition(l.Partition)}
+	var pid *actor.PID
+	if l.Type == messages.TypeRequest && l.Flags&requestFallback != 0 {
+		pid = h.fallback(id)
+	} else {
+		pid = h.vnode(id)
+	}
 	if pid == nil {
 		h.refuse(l, messages.CodeNotFound, fmt.Sprintf("no vnode kind %q with partition %d here", l.Kind, l.Partition))
 		return
@@ -306,8 +318,11 @@ func (h *Host) refuse(l *letter, code messages.Code, text string) {
 	h.respondError(l, &messages.Error{Code: uint32(code), Op: l.Type.String(), Operand: l.Kind, Message: text})
 }
 
-// sweep looks at all runs for what no message ends.
+// sweep looks at all runs and fallbacks for what no message ends.
 func (h *Host) sweep(now time.Time) {
+	for _, e := range h.kinds {
+		h.tellFallbacks(e, fallbackTick{})
+	}
 	h.ends.each(func(d endpoint) {
 		if r, ok := d.(*run); ok {
 			r.sweep(now)

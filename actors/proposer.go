@@ -20,8 +20,14 @@ type proposer struct {
 	log    *slog.Logger
 
 	mu    sync.Mutex
-	queue []topology.Op
+	queue []proposal
 	wake  chan struct{} // holds one: at least one wake after the last add
+}
+
+// proposal is a report, and who hears of its outcome.
+type proposal struct {
+	op   topology.Op
+	then func(err error) // nil if nobody; err is why it was refused
 }
 
 const (
@@ -36,10 +42,11 @@ func newProposer(ctx context.Context, s cluster.Store, self Peer, log *slog.Logg
 	}
 }
 
-// add queues a report.
-func (p *proposer) add(op topology.Op) {
+// add queues a report. then, which may be nil, is called once with its outcome,
+// unless the host stops before; it must not block.
+func (p *proposer) add(op topology.Op, then func(err error)) {
 	p.mu.Lock()
-	p.queue = append(p.queue, op)
+	p.queue = append(p.queue, proposal{op, then})
 	p.mu.Unlock()
 	select {
 	case p.wake <- struct{}{}:
@@ -47,7 +54,7 @@ func (p *proposer) add(op topology.Op) {
 	}
 }
 
-func (p *proposer) take() []topology.Op {
+func (p *proposer) take() []proposal {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n := min(len(p.queue), proposeBatch)
@@ -74,13 +81,20 @@ func (p *proposer) run() {
 }
 
 // propose repeats a batch until its outcomes are known.
-func (p *proposer) propose(batch []topology.Op) bool {
+func (p *proposer) propose(batch []proposal) bool {
+	ops := make([]topology.Op, len(batch))
+	for i := range batch {
+		ops[i] = batch[i].op
+	}
 	for {
-		outcomes, err := p.record.Propose(p.ctx, 0, batch...)
+		outcomes, err := p.record.Propose(p.ctx, 0, ops...)
 		if err == nil {
 			for i, o := range outcomes {
 				if o.Err != nil {
-					p.log.Debug("report refused", "op", topology.OpName(batch[i]), "err", o.Err)
+					p.log.Debug("report refused", "op", topology.OpName(ops[i]), "err", o.Err)
+				}
+				if then := batch[i].then; then != nil {
+					then(o.Err)
 				}
 			}
 			return true

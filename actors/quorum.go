@@ -357,8 +357,9 @@ func retryPause(refused int) time.Duration {
 }
 
 // mayBeDone reports whether a command that was answered by this code may have
-// been done: the vnode broke while it worked on it.
-func mayBeDone(c messages.Code) bool { return c < messages.CodeDamaged }
+// been done: the vnode broke while it worked on it. One that stopped refuses what
+// it had not begun.
+func mayBeDone(c messages.Code) bool { return c < messages.CodeDamaged && c != messages.CodeClosed }
 
 // link hears of a link that went down: what was on it may have arrived.
 func (r *run) link(e LinkEvent) {

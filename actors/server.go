@@ -65,15 +65,19 @@ func (s *server) context() *vnode.Context {
 	s.cx.Reset()
 	if v := s.host.View(); v != s.view {
 		s.view = v
-		s.cx.SetCopy(s.host.copyOf(v, s.id))
+		p := s.cx.Partition()
+		s.cx.SetCopy(copyOf(v, &p))
 	}
 	return s.cx
 }
 
-func (h *Host) copyOf(v *View, id store.ID) vnode.Copy {
+// copyOf returns what the record says about a vnode's copy. That of a fallback
+// lacks what was written before it began.
+func copyOf(v *View, p *vnode.Partition) vnode.Copy {
+	kind := p.Kind
 	return vnode.Copy{
-		Grace: v.Grace(), Incomplete: v.Part(id.Kind, id.Partition).Incomplete,
-		Hints: func(p ring.Partition) bool { return len(v.Hints(id.Kind, p)) > 0 },
+		Grace: v.Grace(), Incomplete: p.Fallback || v.Part(kind, p.ID).Incomplete,
+		Hints: func(p ring.Partition) bool { return len(v.Hints(kind, p)) > 0 },
 	}
 }
 

@@ -106,7 +106,7 @@ func (s *sourceTask) run() error {
 			}
 		case handoff.GiveUp:
 			s.log.Info("handoff given up", "reason", fail.Reason, "err", fail.Err)
-			s.host.proposer.add(topology.Refuse{Report: s.report(), Reason: fail.Reason})
+			s.host.proposer.add(topology.Refuse{Report: s.report(), Reason: fail.Reason}, nil)
 		}
 		return fail.Err
 	}
@@ -294,9 +294,9 @@ func (st *sourceStream) do(action handoff.SenderAction) {
 			st.send(messages.TypeHandoffAbort, 0, marshal(&messages.Abort{Reason: x.Reason}))
 		}
 	case handoff.ReportReadyToSeal:
-		st.host.proposer.add(topology.ReadyToSeal{Report: st.report()})
+		st.host.proposer.add(topology.ReadyToSeal{Report: st.report()}, nil)
 	case handoff.ReportFrozen:
-		st.host.proposer.add(topology.SourceFrozen{Report: st.report(), Seal: x.Seal})
+		st.host.proposer.add(topology.SourceFrozen{Report: st.report(), Seal: x.Seal}, nil)
 	case handoff.SlowWriters:
 		st.log.Debug("changes do not get fewer", "lag", x.Lag)
 	case handoff.Done:

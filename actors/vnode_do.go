@@ -120,7 +120,7 @@ func (a *vnodeActor) propose(op topology.Op) {
 		d.FreezeMicros = uint64(time.Since(a.frozenAt).Microseconds())
 		op = d
 	}
-	a.host.proposer.add(op)
+	a.host.proposer.add(op, nil)
 }
 
 // keep changes the partition's durable record and returns when it is stored. A

@@ -18,7 +18,7 @@ var stages = map[string]topology.Stage{
 	"drain": topology.StageDrain, "clean": topology.StageClean, "abort": topology.StageAbort,
 }
 
-// TestLifecycle_transcripts runs the transcripts of testdata: node a is this
+// TestLifecycle_transcripts runs the transcripts of testdata/lifecycle: node a is this
 // vnode's node, b the other one.
 //
 //	applied v=N owner=a [epoch=N] [stage=S session=N source=a target=b] [source-ready] [activated] [activate]
@@ -27,7 +27,7 @@ var stages = map[string]topology.Stage{
 //	recovered [frozen=N] [staged=N] [sealed] [tombstone]
 //	admit [ring=N] [hop=N]
 func TestLifecycle_transcripts(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+	datadriven.Walk(t, "testdata/lifecycle", func(t *testing.T, path string) {
 		var l *vnode.Lifecycle
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if d.Cmd == "new" {

@@ -48,13 +48,13 @@ func TestReplicas(t *testing.T) {
 			if len(set.Copies) != 3 || set.Head != head || set.Self != "a" {
 				t.Errorf("set of head %d: %+v", head, set)
 			}
-			w.down = func(_, to ring.NodeID) bool { return to == "b" }
+			w.setDown(func(_, to ring.NodeID) bool { return to == "b" })
 			for _, c := range w.nodes["a"].host.Replicas(kindName, head, 3).Copies {
 				if c.Up != (c.Node != "b") || (c.Spare == "") != c.Up || c.Spare == "b" {
 					t.Errorf("head %d without b: %+v", head, c)
 				}
 			}
-			w.down = nil
+			w.setDown(nil)
 		}
 		if set := w.nodes["a"].host.Replicas("none", 0, 3); len(set.Copies) > 0 {
 			t.Errorf("copies of a kind that does not exist: %+v", set)
@@ -153,7 +153,7 @@ func TestRun_notUp(t *testing.T) {
 		w.board.SetFaults(actors.Fault{Drop: 1})
 		go func() {
 			pass(3 * time.Second)
-			w.down = func(_, to ring.NodeID) bool { return to != "a" }
+			w.setDown(func(_, to ring.NodeID) bool { return to != "a" })
 		}()
 		start := time.Now()
 		o := w.mustTell("a", 0, "wx", 3)

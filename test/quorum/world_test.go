@@ -38,7 +38,23 @@ type world struct {
 	log   *memory.Log
 	board *actors.Switchboard
 	nodes map[ring.NodeID]*node
-	down  func(from, to ring.NodeID) bool // what the failure detectors believe; nil: everybody is up
+
+	proposals int
+
+	down atomic.Pointer[func(from, to ring.NodeID) bool] // what the failure detectors believe; nil: everybody is up
+}
+
+func (w *world) setDown(f func(from, to ring.NodeID) bool) {
+	if f == nil {
+		w.down.Store(nil)
+		return
+	}
+	w.down.Store(&f)
+}
+
+func (w *world) up(from, to ring.NodeID) bool {
+	f := w.down.Load()
+	return f == nil || !(*f)(from, to)
 }
 
 type node struct {
@@ -74,7 +90,7 @@ func newWorld(t testing.TB, seed uint64, names ...ring.NodeID) *world {
 		board: actors.NewSwitchboard(actors.SwitchboardOptions{Seed: seed}),
 	}
 	for _, n := range names {
-		w.start(n, memstore.New())
+		w.start(n, disk{memstore.New()})
 	}
 	t.Cleanup(w.close)
 	w.agree()
@@ -87,8 +103,8 @@ func (w *world) start(name ring.NodeID, engine store.Engine) *node {
 	n := &node{name: name, record: w.log.Store(name), engine: engine}
 	ctx, cancel := context.WithCancel(context.Background())
 	n.stop = cancel
-	p := cluster.NewProposer(n.record, fmt.Sprintf("%s starts", name))
 	m, _ := w.log.State().Member(name)
+	p := cluster.NewProposer(n.record, fmt.Sprintf("%s starts after %d", name, m.Incarnation))
 	out, err := p.Propose(ctx, 0, topology.StartNode{ClusterID: clusterID, Node: name, Addr: string(name), Nonce: m.Nonce, Kinds: kindSpecs()})
 	if err == nil {
 		err = out[0].Err
@@ -104,7 +120,7 @@ func (w *world) start(name ring.NodeID, engine store.Engine) *node {
 	n.host, err = actors.Start(ctx, actors.Options{
 		Self: self, Agreement: n.record, Transport: transport, Engine: engine, Volatile: memstore.New(),
 		Kinds: []vnode.Kind{countKind{}}, Workers: pipe.NewRegistry(),
-		Up: func(to ring.NodeID) bool { return w.down == nil || !w.down(name, to) },
+		Up: func(to ring.NodeID) bool { return w.up(name, to) },
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -129,6 +145,20 @@ func (w *world) stop(name ring.NodeID) {
 	n.stop()
 	_ = n.record.Close()
 }
+
+// restart ends a node and starts its next life on the same disk; meanwhile runs
+// between the two.
+func (w *world) restart(name ring.NodeID, meanwhile func()) {
+	engine := w.nodes[name].engine
+	w.stop(name)
+	meanwhile()
+	w.start(name, engine)
+}
+
+// disk is a memory engine that outlives the process.
+type disk struct{ store.Engine }
+
+func (disk) Close() error { return nil }
 
 // coordinate runs the coordinator of a node until the test ends.
 func (w *world) coordinate(name ring.NodeID) (stop func()) {
@@ -165,6 +195,18 @@ func (w *world) rotate(round int) {
 		}
 	}
 	w.until("all partitions have moved", func() bool { return w.log.State().Settled() })
+}
+
+// propose has operators change the record.
+func (w *world) propose(op topology.Op) {
+	w.t.Helper()
+	w.proposals++
+	handle := w.log.Store("operator")
+	defer handle.Close()
+	out, err := cluster.NewProposer(handle, fmt.Sprintf("operator %d", w.proposals)).Propose(context.Background(), 0, op)
+	if err != nil || out[0].Err != nil {
+		w.t.Fatalf("%T: %v, %v", op, err, out)
+	}
 }
 
 // agree waits until all nodes have applied the newest record.
@@ -225,6 +267,17 @@ func (countKind) Read(r *vnode.Reads, cmd vnode.Command) ([]byte, bool) {
 type counter struct{}
 
 func (counter) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposition {
+	if cmd.Body[0] == 'm' {
+		for rest := cmd.Body[1:]; len(rest) > 0; {
+			n := rest[0]
+			name, value := rest[1:1+n], rest[1+n:9+n]
+			rest = rest[9+n:]
+			if count(value) > count(cx.Get(name)) {
+				cx.Put(name, value)
+			}
+		}
+		return vnode.Reply{Body: []byte("merged")}
+	}
 	name := cmd.Body[1:]
 	n := count(cx.Get(name))
 	if cmd.Body[0] == 'w' {
@@ -235,6 +288,22 @@ func (counter) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposi
 }
 
 func (counter) ServesFrozen(cmd vnode.Command) bool { return cmd.Body[0] == 'f' }
+
+// MergeCommand is "m" and the counts by name; the higher of two stays.
+func (counter) MergeCommand(_ uint64, items []store.Item) ([]byte, error) {
+	body := []byte("m")
+	for _, item := range items {
+		body = append(append(append(body, byte(len(item.Key))), item.Key...), item.Value...)
+	}
+	return body, nil
+}
+
+func (counter) MergeReply(body []byte) error {
+	if string(body) != "merged" {
+		return fmt.Errorf("answer %q", body)
+	}
+	return nil
+}
 
 func count(value []byte) uint64 {
 	if len(value) != 8 {
