@@ -26,3 +26,16 @@ func WithCertificates(s State) State {
 	}
 	return State{&r}
 }
+
+// WithHints returns the record with hints of one node for all partitions of its first two kinds.
+func WithHints(s State, node ring.NodeID) State {
+	r := *s.r
+	var list []Hint
+	for _, k := range r.kinds[:2] {
+		for p := range ring.Partition(r.ring.Size()) {
+			list = append(list, Hint{Kind: k.Name, Partition: p, Node: node, Opened: 1})
+		}
+	}
+	r.hints = sortedOf(list)
+	return State{&r}
+}

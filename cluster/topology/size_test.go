@@ -245,3 +245,16 @@ func TestPutMetadata_full(t *testing.T) {
 		t.Errorf("version %d became %d: %v", s.MetadataVersion(), decoded.MetadataVersion(), err)
 	}
 }
+
+func TestOpenHint_full(t *testing.T) {
+	s := topology.WithHints(founded(t, ring.MaxSize), "a")
+	open := topology.OpenHint{Kind: "single", Partition: 9, Node: "a", Incarnation: 1}
+	if _, o := s.Apply(topology.Command{ID: topology.CommandID{Proposer: "p", Seq: 1}, Op: open}); !errors.Is(o.Err, topology.ErrRecordFull) {
+		t.Errorf("with %d hints: %v", topology.MaxHints, o.Err)
+	}
+	h := s.Hints("kv", 7)[0]
+	s, _ = s.Apply(topology.Command{ID: topology.CommandID{Proposer: "p", Seq: 2}, Op: topology.CloseHint{Kind: h.Kind, Partition: h.Partition, Node: h.Node, Opened: h.Opened}})
+	if _, o := s.Apply(topology.Command{ID: topology.CommandID{Proposer: "p", Seq: 3}, Op: open}); o.Err != nil {
+		t.Errorf("with one hint less: %v", o.Err)
+	}
+}
