@@ -10,6 +10,7 @@ import (
 
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
 	"github.com/dee2748c/baton/pipe/mapreduce"
 )
 
@@ -53,7 +54,7 @@ func TestCluster_putsSurviveJoin(t *testing.T) {
 	nodes := startNodes(t, ctx, "a", "b", "c")
 	for i := range 500 {
 		o := kv.Object{Bucket: "b", Key: fmt.Sprint(i), Value: []byte(fmt.Sprintf("v%d w w", i))}
-		if err := nodes[i%3].KV().Put(ctx, o); err != nil {
+		if _, err := nodes[i%3].KV().Write(ctx, kv.Put{Object: o, Options: kv.WriteOptions{PW: bucket.All}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -91,7 +92,8 @@ func TestCluster_jobWhileNodeJoins(t *testing.T) {
 			text += w + " "
 		}
 		want[fmt.Sprintf("doc%d", i)]++
-		if err := nodes[i%3].KV().Put(ctx, kv.Object{Bucket: "b", Key: fmt.Sprint(i), Value: []byte(text)}); err != nil {
+		o := kv.Object{Bucket: "b", Key: fmt.Sprint(i), Value: []byte(text)}
+		if _, err := nodes[i%3].KV().Write(ctx, kv.Put{Object: o, Options: kv.WriteOptions{PW: bucket.All}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,7 +13,9 @@ import (
 // Input says which objects a job reads.
 type Input struct{ bucketType, bucket string }
 
-// Bucket is every object of a bucket.
+// Bucket is every object of a bucket. A job reads the first copy of each object,
+// the one of its head partition: a write that other copies have acknowledged may
+// not be in it yet. What a job has to see is written with PW all.
 func Bucket(name string) Input { return Input{bucket: name} }
 
 // JobProgress is how far a job is. Bytes and Inputs are as its workers noted

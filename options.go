@@ -35,7 +35,7 @@ const (
 	DefaultRingSize = 64
 	DefaultTargetN  = 4
 	DefaultListings = 32
-	DefaultNVal     = 1
+	DefaultNVal     = 3
 	MaxNVal         = 16
 )
 

@@ -161,19 +161,14 @@ func (n *Node) addr() string {
 	return n.opts.Addr
 }
 
-func (s *starting) openEngines(context.Context) error {
+func (s *starting) openEngines(context.Context) (err error) {
 	s.volatile = memstore.New()
 	if s.node.opts.Engine == EngineMemory {
 		s.durable = memstore.New()
-	} else {
-		e, err := pebble.Open(filepath.Join(s.node.opts.DataDir, storeDir), pebble.Options{Logger: s.node.opts.Logger})
-		if err != nil {
-			return err
-		}
-		s.durable = e
+		return nil
 	}
-	s.node.store = s.durable
-	return nil
+	s.durable, err = pebble.Open(filepath.Join(s.node.opts.DataDir, storeDir), pebble.Options{})
+	return err
 }
 
 func (s *starting) connect(context.Context) (err error) {

@@ -35,10 +35,15 @@ type server struct {
 	vnode vnode.Vnode
 	at    vnode.Partition
 	seq   uint64
+
+	copied vnode.Copy // what the record says
 }
 
 func serve(t fatal) *server {
-	at := vnode.Partition{Kind: kv.KindName, ID: testHead, Size: 8, Node: "a"}
+	return serveAt(t, vnode.Partition{Kind: kv.KindName, ID: testHead, Size: 8, Node: "a"})
+}
+
+func serveAt(t fatal, at vnode.Partition) *server {
 	v, err := kv.Kind(nil).Open(at)
 	if err != nil {
 		t.Fatal(err)
@@ -51,6 +56,7 @@ func serve(t fatal) *server {
 func (s *server) send(body []byte) []byte {
 	s.t.Helper()
 	cx := vnode.NewContext(s.at, s.store, &s.seq, nil)
+	cx.SetCopy(s.copied)
 	d := s.vnode.HandleCommand(cx, vnode.Command{Body: body})
 	reply, ok := d.(vnode.Reply)
 	if !ok || cx.Err() != nil {

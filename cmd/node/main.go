@@ -52,7 +52,6 @@ unknown, 4 refused by the cluster's state.`,
 	}
 	root.AddCommand(newStart(), newCluster(), newTransfers(), newTransferLimit(), newHandoff(),
 		newRingReady(), newRingStatus(), newMembers("member-status"), newConfig(), newDemo(), newVersion(),
-		newGet(), newPut(), newDel(), newList(), newLoad(), newExport(), newImport(),
-		newBucket(), newBucketType(), newBench())
+		newGet(), newPut(), newDel(), newList())
 	return root
 }

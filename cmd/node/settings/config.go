@@ -119,7 +119,7 @@ func (c *Config) Bind(f Flags) {
 	text(&c.Consul.ServerName, "consul-server-name", "", "name that Consul's certificate must have")
 	number(&c.RingSize, "ring-size", 0, "partitions of a new cluster, a power of two (default: 64, or the cluster's)")
 	number(&c.TargetN, "target-n", 0, "consecutive partitions of a new cluster that are kept on distinct nodes (default 4)")
-	number(&c.NVal, "n-val", 0, "copies of a key in a new cluster, where its bucket does not say otherwise (default 1)")
+	number(&c.NVal, "n-val", 0, "copies of a key in a new cluster, where its bucket does not say otherwise (default 3)")
 	text(&c.Location, "location", "", "rack or zone of the node")
 	number(&c.Weight, "weight", 1, "relative share of partitions")
 	text(&c.Engine, "engine", "pebble", "where partitions are kept: pebble or memory")
