@@ -17,6 +17,7 @@ import (
 	"github.com/dee2748c/baton/cluster/swim"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/pipe/mapreduce"
+	"github.com/dee2748c/baton/store"
 )
 
 // ErrUnknownOutcome says that a command was sent and its answer did not come in
@@ -41,6 +42,7 @@ type Node struct {
 	proposer *cluster.Proposer
 	detector *swim.Detector // nil where the store has its own, or none is needed
 	host     *actors.Host
+	store    store.Engine // of what is durable
 	jobs     *mapreduce.Registry
 	catalogs catalogs
 	listings chan struct{} // one for each that is at work

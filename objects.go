@@ -9,6 +9,7 @@ import (
 	"github.com/dee2748c/baton/actors"
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
 )
 
 // objects are the cluster's objects as the admin API sees them.
@@ -63,12 +64,103 @@ func unknown(err error) error {
 }
 
 func (o objects) List(ctx context.Context, r admin.ListRequest) iter.Seq2[kv.Object, error] {
+	q := kv.IndexQuery{Type: r.Type, Bucket: r.Bucket, Values: !r.KeysOnly}
+	return func(yield func(kv.Object, error) bool) {
+		for e, err := range o.Index(ctx, q) {
+			if r.KeysOnly {
+				e.Object.Key = e.Key
+			}
+			if !yield(e.Object, err) {
+				return
+			}
+		}
+	}
+}
+
+func (o objects) Buckets(ctx context.Context, bucketType string) iter.Seq2[string, error] {
 	c, err := o.kv()
-	if err == nil && r.Type != "" && r.Type != kv.DefaultType {
-		err = fmt.Errorf("%w: buckets of type %q can't be listed by this version", admin.ErrRequest, r.Type)
-	}
 	if err != nil {
-		return func(yield func(kv.Object, error) bool) { yield(kv.Object{}, err) }
+		return func(yield func(string, error) bool) { yield("", err) }
 	}
-	return c.Objects(ctx, r.Bucket)
+	return c.Buckets(ctx, bucketType, kv.CoverOptions{})
+}
+
+func (o objects) Index(ctx context.Context, q kv.IndexQuery) iter.Seq2[kv.IndexEntry, error] {
+	c, err := o.kv()
+	if err != nil {
+		return func(yield func(kv.IndexEntry, error) bool) { yield(kv.IndexEntry{}, err) }
+	}
+	return c.Index(ctx, q)
+}
+
+func (o objects) IndexPage(ctx context.Context, q kv.IndexQuery) ([]kv.IndexEntry, string, error) {
+	c, err := o.kv()
+	if err != nil {
+		return nil, "", err
+	}
+	page, err := c.IndexPage(ctx, q)
+	return page.Entries, page.Continuation, err
+}
+
+// properties returns a client of the buckets' properties, or that the node has no
+// cluster yet.
+func (o objects) properties() (Buckets, error) {
+	c, err := o.kv()
+	return Buckets{c.node}, err
+}
+
+func (o objects) Properties(bucketType, name string) (bucket.Properties, error) {
+	b, err := o.properties()
+	if err != nil {
+		return bucket.Properties{}, err
+	}
+	return b.Properties(bucketType, name)
+}
+
+func (o objects) Types() ([]bucket.Type, error) {
+	b, err := o.properties()
+	if err != nil {
+		return nil, err
+	}
+	return b.Types(), nil
+}
+
+// change makes one change of properties or types.
+func (o objects) change(make func(Buckets) error) error {
+	b, err := o.properties()
+	if err == nil {
+		err = make(b)
+	}
+	return hooked(err)
+}
+
+// hooked marks what a hook, or the lack of one, refused.
+func hooked(err error) error {
+	if _, ok := errors.AsType[*HookError](err); ok {
+		return fmt.Errorf("%w: %w", admin.ErrHook, err)
+	}
+	return err
+}
+
+func (o objects) SetProperties(ctx context.Context, bucketType, name string, c bucket.Changes) error {
+	return o.change(func(b Buckets) error {
+		_, err := b.SetProperties(ctx, bucketType, name, c)
+		return err
+	})
+}
+
+func (o objects) ResetProperties(ctx context.Context, bucketType, name string) error {
+	return o.change(func(b Buckets) error { return b.Reset(ctx, bucketType, name) })
+}
+
+func (o objects) CreateType(ctx context.Context, name string, c bucket.Changes) error {
+	return o.change(func(b Buckets) error { return b.CreateType(ctx, name, c) })
+}
+
+func (o objects) ActivateType(ctx context.Context, name string) error {
+	return o.change(func(b Buckets) error { return b.ActivateType(ctx, name) })
+}
+
+func (o objects) UpdateType(ctx context.Context, name string, c bucket.Changes) error {
+	return o.change(func(b Buckets) error { return b.UpdateType(ctx, name, c) })
 }

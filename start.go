@@ -161,14 +161,19 @@ func (n *Node) addr() string {
 	return n.opts.Addr
 }
 
-func (s *starting) openEngines(context.Context) (err error) {
+func (s *starting) openEngines(context.Context) error {
 	s.volatile = memstore.New()
 	if s.node.opts.Engine == EngineMemory {
 		s.durable = memstore.New()
-		return nil
+	} else {
+		e, err := pebble.Open(filepath.Join(s.node.opts.DataDir, storeDir), pebble.Options{Logger: s.node.opts.Logger})
+		if err != nil {
+			return err
+		}
+		s.durable = e
 	}
-	s.durable, err = pebble.Open(filepath.Join(s.node.opts.DataDir, storeDir), pebble.Options{})
-	return err
+	s.node.store = s.durable
+	return nil
 }
 
 func (s *starting) connect(context.Context) (err error) {

@@ -7,11 +7,12 @@ import (
 	"strings"
 
 	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/kv/bucket"
 )
 
 // DefaultType is the bucket type of a bucket that names none. It is the same
 // type as the empty string, and decoding always gives the empty string.
-const DefaultType = "default"
+const DefaultType = bucket.DefaultType
 
 // A store key is
 //

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/dee2748c/baton/cluster"
@@ -41,6 +42,10 @@ var (
 	ErrInternal = errors.New("internal error")
 	// ErrUnknownWrite is returned when an object may have been written or not.
 	ErrUnknownWrite = errors.New("outcome of the write unknown")
+	// ErrProperty is returned for a property that can't be what it was to be.
+	ErrProperty = errors.New("unusable property")
+	// ErrHook is returned for a hook that is not there, or refused a write.
+	ErrHook = errors.New("refused by a hook")
 	// ErrIncomplete is returned by a Client for a stream that was cut off.
 	ErrIncomplete = errors.New("answer incomplete")
 	// ErrUnreachable is returned by a Client when nothing answers.
@@ -118,8 +123,13 @@ var known = []struct {
 	{kv.ErrBadRequest, "bad_object", http.StatusBadRequest, ""},
 	{kv.ErrContext, "bad_context", http.StatusBadRequest, "get the object and use the context that comes with it"},
 	{kv.ErrSiblings, "too_many_siblings", http.StatusConflict, "get it, and write one value with its context"},
+	{kv.ErrCoverage, "coverage", http.StatusServiceUnavailable, "ask again when the nodes that are missing answer"},
+	{kv.ErrContinuation, "bad_continuation", http.StatusBadRequest, "give the one that came with the page, and the same query"},
+	{kv.ErrListings, "overloaded", http.StatusServiceUnavailable, "ask again when some of the listings under way have ended"},
 	{kv.ErrCorrupt, "object_corrupt", http.StatusInternalServerError, ""},
 	{kv.ErrFormat, "object_format", http.StatusInternalServerError, "read it with the version that wrote it, or a newer one"},
+	{ErrProperty, "bad_property", http.StatusBadRequest, "see baton bucket props for names and values"},
+	{ErrHook, "hook", http.StatusConflict, ""},
 	{bucket.ErrNoType, "no_bucket_type", http.StatusNotFound, "create it: baton bucket-type create"},
 	{bucket.ErrNotActive, "bucket_type_not_active", http.StatusConflict, "activate it: baton bucket-type activate"},
 	{bucket.ErrActive, "bucket_type_active", http.StatusConflict, "update it: baton bucket-type update"},
@@ -179,6 +189,9 @@ func toError(operation, operand string, err error) *Error {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
+	if p, ok := errors.AsType[*bucket.PropertyError](err); ok {
+		err = fmt.Errorf("%w: %s %s: %s", ErrProperty, p.Name, p.Value, p.Remedy)
+	}
 	e := &Error{Code: "internal", Operation: operation, Operand: operand, Message: err.Error(), status: http.StatusInternalServerError}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
@@ -194,12 +207,20 @@ func toError(operation, operand string, err error) *Error {
 // is the caller's, the cluster's or the node's; see Error.Status.
 func StatusOf(err error) int { return toError("", "", err).status }
 
+// ownRemedy are sentinels whose errors name what is refused before them, and say
+// what to do after them.
+var ownRemedy = []error{bucket.ErrNoType, bucket.ErrNotActive, bucket.ErrActive, bucket.ErrReserved, bucket.ErrName}
+
 // split divides the text of a refusal, "<sentinel>: <fact>: <remedy>", where the
 // fact may be missing; its remedy wins over the table's. Other texts stay whole:
 // nobody knows what their parts are.
 func (e *Error) split(err, sentinel error) {
 	if refusal, ok := errors.AsType[*topology.Error](err); ok {
 		_, rest, _ := strings.Cut(refusal.Text, sentinel.Error()) // before it, the operation
+		e.Message = sentinel.Error() + rest
+	}
+	if slices.Contains(ownRemedy, sentinel) {
+		_, rest, _ := strings.Cut(e.Message, sentinel.Error())
 		e.Message = sentinel.Error() + rest
 	}
 	rest, ok := strings.CutPrefix(e.Message, sentinel.Error()+": ")
@@ -217,3 +238,6 @@ func (e *Error) split(err, sentinel error) {
 func refuse(sentinel error, format string, args ...any) error {
 	return fmt.Errorf("%w: %s", sentinel, fmt.Sprintf(format, args...))
 }
+
+// CodeOf returns the code that an error has on the wire.
+func CodeOf(err error) string { return toError("", "", err).Code }

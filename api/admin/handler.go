@@ -58,7 +58,11 @@ func NewHandler(o Options) http.Handler {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	return &handler{Options: o, endpoints: endpoints()}
+	all := endpoints()
+	if o.Store != nil {
+		maps.Copy(all, storeEndpoints())
+	}
+	return &handler{Options: o, endpoints: all}
 }
 
 // NewServer returns a server with the time-outs that an address open to a
@@ -94,12 +98,17 @@ type endpoint struct {
 type request struct {
 	// operand is what the body is about, for the error and the log.
 	operand *string
+	query   *query // of a private GET
 	body    []byte
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if path, ok := strings.CutPrefix(r.URL.EscapedPath(), objectsPath+"/"); ok {
 		h.serveObjects(w, r, path)
+		return
+	}
+	if path, ok := strings.CutPrefix(r.URL.EscapedPath(), indexPath+"/"); ok {
+		h.serveIndex(w, r, path)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
@@ -140,6 +149,12 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	if e.private && !h.Changes {
 		return nil, ErrReadOnly
+	}
+	if e.private {
+		var err error
+		if req.query, err = newQuery(r.URL.RawQuery); err != nil {
+			return nil, err
+		}
 	}
 	if method == http.MethodPost {
 		if err := h.read(w, r, e, &req); err != nil {

@@ -77,7 +77,10 @@ func (h *handler) serveName(w http.ResponseWriter, r *http.Request, name Name, d
 	if err != nil {
 		return err
 	}
-	if depth < 3 {
+	switch depth {
+	case 1:
+		return h.buckets(w, r, name, q)
+	case 2:
 		return h.list(w, r, name, q)
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
@@ -91,8 +94,8 @@ func (h *handler) serveName(w http.ResponseWriter, r *http.Request, name Name, d
 	return h.get(ctx, w, name, q)
 }
 
-// parseName takes a path beneath objectsPath apart: 2 names are a bucket, 3 an
-// object.
+// parseName takes a path beneath objectsPath apart: 1 name is a type, 2 are a
+// bucket, 3 an object.
 func parseName(path string) (name Name, depth int, err error) {
 	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
 	into := []*string{&name.Type, &name.Bucket, &name.Key}
@@ -103,9 +106,6 @@ func parseName(path string) (name Name, depth int, err error) {
 		if *into[i], err = url.PathUnescape(part); err != nil || *into[i] == "" {
 			return name, 0, refuse(ErrRequest, "the path %q has an empty or malformed name", path)
 		}
-	}
-	if len(parts) < 2 {
-		return name, 0, ErrNotFound
 	}
 	return name, len(parts), nil
 }
@@ -219,6 +219,25 @@ func (h *handler) list(w http.ResponseWriter, r *http.Request, name Name, q *que
 		}
 	}
 	s.end("list", name.String(), "", nil)
+	return nil
+}
+
+// buckets streams the buckets of a type.
+func (h *handler) buckets(w http.ResponseWriter, r *http.Request, name Name, q *query) error {
+	if err := q.done(); err != nil {
+		return err
+	}
+	s := newStream(w)
+	for b, err := range h.Store.Buckets(r.Context(), name.Type) {
+		if err != nil {
+			s.end("list", name.Type, "", err)
+			return nil
+		}
+		if s.line(Object{Bucket: Text(b)}) != nil {
+			return nil
+		}
+	}
+	s.end("list", name.Type, "", nil)
 	return nil
 }
 

@@ -131,6 +131,18 @@ func (c *Client) List(ctx context.Context, r ListRequest) iter.Seq2[Object, erro
 	}
 }
 
+// Buckets yields the buckets of a type that hold objects. An error is the last
+// that it yields: then something is missing.
+func (c *Client) Buckets(ctx context.Context, bucketType string) iter.Seq2[string, error] {
+	t := cmp.Or(bucketType, kv.DefaultType)
+	return func(yield func(string, error) bool) {
+		x := call{method: http.MethodGet, path: objectsPath + "/" + escape(t), operation: "list", operand: t}
+		if _, err := lines(ctx, c, x, func(o Object) bool { return yield(string(o.Bucket), nil) }); err != nil {
+			yield("", err)
+		}
+	}
+}
+
 // lines reads a stream until its end or until take is false.
 func lines[T any](ctx context.Context, c *Client, x call, take func(T) bool) (End, error) {
 	x.stream = true

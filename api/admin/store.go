@@ -5,6 +5,7 @@ import (
 	"iter"
 
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
 )
 
 // Store is what the admin API asks of a node for the objects of the cluster. Its
@@ -21,6 +22,31 @@ type Store interface {
 	Delete(ctx context.Context, r DeleteRequest) (kv.Deleted, error)
 	// List yields every object of a bucket once, or an error as the last.
 	List(ctx context.Context, r ListRequest) iter.Seq2[kv.Object, error]
+	// Buckets yields the buckets of a type that hold objects, likewise.
+	Buckets(ctx context.Context, bucketType string) iter.Seq2[string, error]
+	// Index yields what an index query without a limit finds, likewise.
+	Index(ctx context.Context, q kv.IndexQuery) iter.Seq2[kv.IndexEntry, error]
+	// IndexPage returns one page of up to q.Limit entries, and the continuation
+	// behind it, empty behind the last.
+	IndexPage(ctx context.Context, q kv.IndexQuery) ([]kv.IndexEntry, string, error)
+	Types
+}
+
+// Types are the properties of buckets and the bucket types of the cluster. The
+// errors are those of package bucket, ErrHook, and those of package cluster.
+type Types interface {
+	// Properties returns what is said about a bucket.
+	Properties(bucketType, name string) (bucket.Properties, error)
+	// SetProperties makes changes to a bucket, ResetProperties takes all back.
+	SetProperties(ctx context.Context, bucketType, name string, c bucket.Changes) error
+	ResetProperties(ctx context.Context, bucketType, name string) error
+	// Types returns all types in the order of their names.
+	Types() ([]bucket.Type, error)
+	// CreateType creates a type, ActivateType lets it be used, UpdateType makes
+	// changes to an active one.
+	CreateType(ctx context.Context, name string, c bucket.Changes) error
+	ActivateType(ctx context.Context, name string) error
+	UpdateType(ctx context.Context, name string, c bucket.Changes) error
 }
 
 // Name is the name of an object; an empty Type is the default one.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +52,7 @@ type bench struct {
 	started int
 	repeats int
 	nemesis *nemesis
+	entry   atomic.Uint64 // the version of the swapped entry that was read last
 }
 
 // A proposal is one operation on its way to an answer.
@@ -117,7 +119,7 @@ func (b *bench) call(client int) {
 			_ = b.read(client, b.handle(i))
 			continue
 		}
-		p := &proposal{client: client, in: drawInput(rnd)}
+		p := &proposal{client: client, in: drawInput(rnd, b.entry.Load())}
 		for _, op := range p.in.ops() {
 			seq++
 			p.cmds = append(p.cmds, topology.Command{ID: topology.CommandID{Proposer: fmt.Sprintf("caller-%d.%d", client, life), Seq: seq}, Op: op})
@@ -224,6 +226,8 @@ func (b *bench) read(client int, h Handle) error {
 	if err != nil {
 		return err
 	}
-	b.record(client, input{what: reading}, output{seen: reduce(state)}, began)
+	v := reduce(state)
+	b.entry.Store(v.entry)
+	b.record(client, input{what: reading}, output{seen: v}, began)
 	return nil
 }

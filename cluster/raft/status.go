@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	hraft "github.com/hashicorp/raft"
+
+	"github.com/dee2748c/baton/cluster/topology"
 )
 
 // A Status is what a server knows of the consensus.
@@ -77,4 +79,35 @@ func Recover(o Options) (err error) {
 	only := hraft.Server{Suffrage: hraft.Voter, ID: config.LocalID, Address: hraft.ServerAddress(o.Addr)}
 	err = hraft.RecoverCluster(config, m, st.logs, st.stable, st.snapshots, transport, hraft.Configuration{Servers: []hraft.Server{only}})
 	return errors.Join(err, m.err, transport.Close())
+}
+
+// Restore begins the record of an empty directory with a state from a backup, of which the server Voter is
+// the only voter. All servers of a restored cluster begin with the same state and voter; the voter adds the
+// others when it leads. Of the options, Node, Nonce, Dir and Logger are used.
+func Restore(o Options, voter Member, state topology.State) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("restore the record to %q: %w", o.Dir, err)
+		}
+	}()
+	if o.Dir == "" || o.Node == "" || voter.Server == "" || voter.Addr == "" {
+		return errors.New("need node, directory, and the voter's name and address")
+	}
+	o.Logger = cmp.Or(o.Logger, discard)
+	st, err := openStorage(&o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+	if has, err := hraft.HasExistingState(st.logs, st.stable, st.snapshots); err != nil || has {
+		return cmp.Or(err, ErrHasRecord)
+	}
+	only := hraft.Server{Suffrage: hraft.Voter, ID: hraft.ServerID(voter.Server), Address: hraft.ServerAddress(voter.Addr)}
+	const index, term = 1, 1
+	_, transport := hraft.NewInmemTransport(only.Address)
+	sink, err := st.snapshots.Create(hraft.SnapshotVersionMax, index, term, hraft.Configuration{Servers: []hraft.Server{only}}, index, transport)
+	if err == nil {
+		err = (&snapshot{state, index}).Persist(sink)
+	}
+	return errors.Join(err, st.stable.SetUint64([]byte("CurrentTerm"), term), transport.Close())
 }

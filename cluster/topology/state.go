@@ -56,6 +56,14 @@ func (s State) rec() *record {
 // ClusterID returns the id of the cluster, or the zero id of an empty record.
 func (s State) ClusterID() ClusterID { return s.rec().clusterID }
 
+// Renamed returns the state as that of another cluster, for a restore from a backup: its nodes and those
+// of the cluster that the backup is of refuse each other.
+func (s State) Renamed(id ClusterID) State {
+	r := *s.rec()
+	r.clusterID = id
+	return State{&r}
+}
+
 // Version returns the number of changes made so far (the ring version): it grows by one with each
 // command that changes the record, and stays with one that does not.
 func (s State) Version() uint64 { return s.rec().version }

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // host lets commands of the test talk to a node.
 func host(t *testing.T, n *admintest.Node) {
 	t.Helper()
-	s := httptest.NewServer(admin.NewHandler(admin.Options{Node: n, Store: admintest.NewStore(), Changes: true, ReadWait: time.Minute}))
+	s := httptest.NewServer(admin.NewHandler(admin.Options{Node: n, Store: admintest.NewStore(n), Changes: true, ReadWait: time.Minute}))
 	t.Cleanup(s.Close)
 	t.Setenv("BATON_ADMIN", s.URL)
 }
@@ -43,7 +43,8 @@ func typed(args ...string) string {
 }
 
 // TestCommands runs the sessions in testdata: `join` lets nodes ask to join,
-// `down` makes one unreachable, every `baton` is a command line.
+// `unreachable` makes one so, `file` writes a file of the directory DIR, `damage`
+// flips a bit of one, every `baton` is a command line.
 func TestCommands(t *testing.T) {
 	datadriven.Walk(t, "testdata/sessions", func(t *testing.T, path string) {
 		n := admintest.New(t, "n1")
@@ -51,6 +52,7 @@ func TestCommands(t *testing.T) {
 			n = admintest.Unjoined(t, "n1")
 		}
 		host(t, n)
+		dir := t.TempDir()
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			switch d.Cmd {
 			case "join":
@@ -65,14 +67,34 @@ func TestCommands(t *testing.T) {
 				n.Set(func(f *admintest.Facts) { f.Progress = []admin.NodeProgress{{Node: "n1", Version: 1}} })
 			case "cut":
 				n.Cut()
+			case "file":
+				if err := os.WriteFile(filepath.Join(dir, d.CmdArgs[0].Key), []byte(d.Input+"\n"), 0o644); err != nil {
+					d.Fatalf(t, "%v", err)
+				}
+			case "damage":
+				flip(t, filepath.Join(dir, d.CmdArgs[0].Key))
 			case "baton":
-				return typed(strings.Fields(d.Input)...)
+				line := strings.ReplaceAll(d.Input, "DIR", dir)
+				return strings.ReplaceAll(typed(strings.Fields(line)...), dir, "DIR")
 			default:
 				d.Fatalf(t, "unknown command")
 			}
 			return ""
 		})
 	})
+}
+
+// flip changes the byte in the middle of a file.
+func flip(t *testing.T, path string) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(path, b, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func nodes(text string) []ring.NodeID {
@@ -116,7 +138,13 @@ func TestCommands_grammar(t *testing.T) {
 		"get", "get b", "get b k x", "get b k --siblings -o x",
 		"put", "put b", "put b k v w", "put b k v --if-none-match=maybe",
 		"del", "del b", "del b k x",
-		"list", "list a b",
+		"list", "list a b", "list a --buckets", "list a --exact x --from y", "list --buckets --index x_int",
+		"load", "load b", "load b nowhere", "load b - x",
+		"export", "export b", "export --all b f", "export b nowhere/f", "export b - --format xml",
+		"import", "import nowhere", "import a b", "import a --on-conflict merge",
+		"bucket props", "bucket set b", "bucket set b n_val", "bucket set b {", "bucket reset", "bucket porps b",
+		"bucket-type create", "bucket-type update t", "bucket-type activate", "bucket-type status",
+		"bench x", "bench --workload g", "bench --nodes -1", "bench --records 0",
 		"steal",
 	} {
 		t.Run(line, func(t *testing.T) {

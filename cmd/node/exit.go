@@ -6,6 +6,7 @@ import (
 
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/api/admin"
+	"github.com/dee2748c/baton/cmd/node/bench"
 	"github.com/dee2748c/baton/cmd/node/demo"
 	"github.com/dee2748c/baton/cmd/node/settings"
 	"github.com/dee2748c/baton/kv"
@@ -41,7 +42,7 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 
 // negative errors say that the command worked and the answer is no.
-var negative = []error{demo.ErrInexact, errNotReady, kv.ErrNotFound, kv.ErrExists, kv.ErrModified, errSiblings}
+var negative = []error{demo.ErrInexact, errNotReady, bench.ErrCount, kv.ErrNotFound, kv.ErrExists, kv.ErrModified, errSiblings}
 
 // refused errors of a start say that this is not the process to run.
 var refused = []error{baton.ErrDirInUse, baton.ErrIdentity, baton.ErrRecordLost, baton.ErrRemoved, baton.ErrFenced}
@@ -71,10 +72,11 @@ func exitCode(err error) int {
 func badInput(err error) bool {
 	var option *baton.OptionError
 	var flag *demo.OptionError
+	var benchFlag *bench.OptionError
 	var input *demo.InputError
 	var setting *settings.Error
 	var usage *usageError
-	return errors.Is(err, baton.ErrAddrInUse) || errors.As(err, &usage) || errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &input) || errors.As(err, &setting)
+	return errors.Is(err, baton.ErrAddrInUse) || errors.As(err, &usage) || errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &benchFlag) || errors.As(err, &input) || errors.As(err, &setting)
 }
 
 func isOne(err error, targets []error) bool {

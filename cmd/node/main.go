@@ -52,6 +52,7 @@ unknown, 4 refused by the cluster's state.`,
 	}
 	root.AddCommand(newStart(), newCluster(), newTransfers(), newTransferLimit(), newHandoff(),
 		newRingReady(), newRingStatus(), newMembers("member-status"), newConfig(), newDemo(), newVersion(),
-		newGet(), newPut(), newDel(), newList())
+		newGet(), newPut(), newDel(), newList(), newLoad(), newExport(), newImport(),
+		newBucket(), newBucketType(), newBench())
 	return root
 }

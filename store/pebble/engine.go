@@ -21,7 +21,7 @@ type Engine struct {
 	closed   atomic.Bool // set before the database is closed
 	closeErr error
 
-	excising sync.Mutex // before all other locks: one Excise at a time
+	whole sync.Mutex // before all other locks: one Excise or Checkpoint at a time
 
 	mu      sync.Mutex
 	slots   map[store.ID]*slot
@@ -70,20 +70,12 @@ func (e *Engine) Identity() (id [16]byte, fresh bool) {
 
 // restore reads all pointers and removes what none of them names.
 func (e *Engine) restore() error {
-	named := make(map[uint64]bool)
-	it, err := e.database.NewIter(&db.IterOptions{LowerBound: []byte{tagPointer}, UpperBound: []byte{tagPointer + 1}})
-	if err != nil {
-		return translate(err)
-	}
-	for valid := it.First(); valid && err == nil; valid = it.Next() {
-		var s *slot
-		if s, err = e.load(it.Key(), it.Value()); err == nil {
-			e.slots[s.id] = s
-			named[s.active.name()], named[s.staged.name()] = true, true
-		}
-	}
-	if err := errors.Join(err, translate(it.Close())); err != nil {
+	if err := e.readPointers(); err != nil {
 		return err
+	}
+	named := make(map[uint64]bool)
+	for _, s := range e.slots {
+		named[s.active.name()], named[s.staged.name()] = true, true
 	}
 	delete(named, 0)
 	if err := e.sweep(named); err != nil {
@@ -93,6 +85,21 @@ func (e *Engine) restore() error {
 		return err
 	}
 	return e.settle()
+}
+
+// readPointers makes the slots of all stored pointers.
+func (e *Engine) readPointers() error {
+	it, err := e.database.NewIter(&db.IterOptions{LowerBound: []byte{tagPointer}, UpperBound: []byte{tagPointer + 1}})
+	if err != nil {
+		return translate(err)
+	}
+	for valid := it.First(); valid && err == nil; valid = it.Next() {
+		var s *slot
+		if s, err = e.load(it.Key(), it.Value()); err == nil {
+			e.slots[s.id] = s
+		}
+	}
+	return errors.Join(err, translate(it.Close()))
 }
 
 // settle counts what an Excise that was cut short left to be counted. Where
@@ -287,6 +294,8 @@ func (e *Engine) Close() error {
 		for _, s := range e.all() {
 			s.drain()
 		}
+		e.whole.Lock()
+		defer e.whole.Unlock()
 		var errs []error
 		for readers := e.takeReaders(); len(readers) > 0; readers = e.takeReaders() {
 			// A snapshot that is not revoked yet may still add iterators.

@@ -81,8 +81,8 @@ func (e *Engine) OnDamage(f func(*store.CorruptError)) {
 // reads and writes go on; a mark on the disk has a crash before its end go on
 // with it at the next open.
 func (e *Engine) Excise(damage *store.CorruptError, announce func([]store.Excised) error) error {
-	e.excising.Lock()
-	defer e.excising.Unlock()
+	e.whole.Lock()
+	defer e.whole.Unlock()
 	err := e.alive()
 	x := excision{engine: e, announce: announce}
 	for _, h := range e.doubtful(damage) {

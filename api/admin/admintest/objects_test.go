@@ -44,7 +44,7 @@ var odd = []string{"a", "text/plain", "a/b", ".", "..", "%2F", "a b", "\x00", "\
 // TestObjects_roundTrip takes objects of every shape through the client and the
 // handler, and back.
 func TestObjects_roundTrip(t *testing.T) {
-	store := admintest.NewStore()
+	store := admintest.NewStore(admintest.New(t, "n1"))
 	c := storeClient(t, store)
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
@@ -88,7 +88,7 @@ func TestObjects_roundTrip(t *testing.T) {
 // TestObjects_largest: the value, the metadata and the context at their limits,
 // and beyond.
 func TestObjects_largest(t *testing.T) {
-	c := storeClient(t, admintest.NewStore())
+	c := storeClient(t, admintest.NewStore(admintest.New(t, "n1")))
 	o := kv.Object{
 		Bucket: "b", Key: strings.Repeat("\xff", 20_000), Value: bytes.Repeat([]byte("v"), kv.MaxValueBytes),
 		Meta: []kv.Attribute{{Name: "m", Value: strings.Repeat("<", kv.MaxMetaBytes-100)}},
@@ -107,7 +107,7 @@ func TestObjects_largest(t *testing.T) {
 }
 
 func TestObjects_siblings(t *testing.T) {
-	c := storeClient(t, admintest.NewStore())
+	c := storeClient(t, admintest.NewStore(admintest.New(t, "n1")))
 	name := admin.Name{Bucket: "b", Key: "k"}
 	put := func(value string, context []byte) admin.Written {
 		t.Helper()
@@ -139,7 +139,7 @@ func TestObjects_errors(t *testing.T) {
 		kv.ErrNotFound, kv.ErrExists, kv.ErrModified, kv.ErrContext, kv.ErrSiblings, kv.ErrTooLarge, kv.ErrCorrupt,
 		admin.ErrUnjoined, admin.ErrUnknownWrite, context.DeadlineExceeded,
 	} {
-		s := admintest.NewStore()
+		s := admintest.NewStore(admintest.New(t, "n1"))
 		s.Fail(fmt.Errorf("put b/k: %w", want))
 		c := storeClient(t, s)
 		_, err := c.Put(t.Context(), admin.PutRequest{Object: kv.Object{Bucket: "b", Key: "k"}})
@@ -183,7 +183,7 @@ func (e *endless) List(ctx context.Context, _ admin.ListRequest) iter.Seq2[kv.Ob
 }
 
 func endlessClient(t *testing.T, e *endless) (*admin.Client, string) {
-	e.Store, e.stopped = admintest.NewStore(), make(chan int, 1)
+	e.Store, e.stopped = admintest.NewStore(admintest.New(t, "n1")), make(chan int, 1)
 	srv := httptest.NewServer(admin.NewHandler(admin.Options{Node: admintest.New(t, "n1"), Store: e, Changes: true}))
 	c, err := admin.NewClient(srv.URL)
 	if err != nil {
@@ -285,7 +285,6 @@ func TestObjects_refuses(t *testing.T) {
 		{name: "the reading address", reads: true, method: "GET", path: path, want: 403, code: "read_only"},
 		{name: "a form", method: "POST", path: path, want: 405, code: "method_not_allowed"},
 		{name: "a put of a bucket", method: "PUT", path: "/v1/objects/default/b", want: 405, code: "method_not_allowed"},
-		{name: "no bucket", method: "GET", path: "/v1/objects/default", want: 404, code: "not_found"},
 		{name: "an empty key", method: "PUT", path: "/v1/objects/default/b/", want: 400, code: "bad_request"},
 		{name: "a slash too many", method: "GET", path: path + "/x", want: 400, code: "bad_request"},
 		{name: "an unknown parameter", method: "GET", path: path + "?quorum=2", want: 400, code: "bad_request"},
@@ -307,7 +306,7 @@ func TestObjects_refuses(t *testing.T) {
 				r.Header.Set(k, v)
 			}
 			w := httptest.NewRecorder()
-			s := admintest.NewStore()
+			s := admintest.NewStore(admintest.New(t, "n1"))
 			if tt.method != "PUT" {
 				s.MustPut(kv.Object{Bucket: "b", Key: "k", Value: []byte("v")})
 			}
@@ -336,7 +335,7 @@ func FuzzObjects(f *testing.F) {
 		r.Method, r.URL.Path, r.URL.RawPath, r.URL.RawQuery = method, "/v1/objects/"+path, "/v1/objects/"+path, query
 		r.Header.Set(admin.HeaderObject, header)
 		w := httptest.NewRecorder()
-		admin.NewHandler(admin.Options{Node: admintest.New(t, "n1"), Store: admintest.NewStore(), Changes: true}).ServeHTTP(w, r)
+		admin.NewHandler(admin.Options{Node: admintest.New(t, "n1"), Store: admintest.NewStore(admintest.New(t, "n1")), Changes: true}).ServeHTTP(w, r)
 		if w.Code == http.StatusInternalServerError {
 			t.Errorf("%s", w.Body)
 		}

@@ -17,6 +17,7 @@ import (
 // Store keeps objects in memory, one copy of each. Every write without the
 // newest context leaves a sibling. It is safe for concurrent use.
 type Store struct {
+	Catalog
 	mu      sync.Mutex
 	objects map[admin.Name]*versions
 	err     error
@@ -29,8 +30,10 @@ type versions struct {
 
 var _ admin.Store = (*Store)(nil)
 
-// NewStore returns an empty store.
-func NewStore() *Store { return &Store{objects: map[admin.Name]*versions{}} }
+// NewStore returns an empty store of a node, in whose record bucket types are.
+func NewStore(n *Node) *Store {
+	return &Store{Catalog: Catalog{n}, objects: map[admin.Name]*versions{}}
+}
 
 // Fail makes every request fail with err from now on, or none with nil.
 func (s *Store) Fail(err error) {
@@ -164,4 +167,92 @@ func (s *Store) List(_ context.Context, r admin.ListRequest) iter.Seq2[kv.Object
 			}
 		}
 	}
+}
+
+// Buckets implements admin.Store: in order.
+func (s *Store) Buckets(_ context.Context, bucketType string) iter.Seq2[string, error] {
+	return func(yield func(string, error) bool) {
+		s.mu.Lock()
+		seen := map[string]bool{}
+		for n := range s.objects {
+			if n.Type == bucketType {
+				seen[n.Bucket] = true
+			}
+		}
+		err := s.err
+		s.mu.Unlock()
+		for _, b := range slices.Sorted(maps.Keys(seen)) {
+			if !yield(b, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield("", err)
+		}
+	}
+}
+
+// entries are what an index query finds by scanning all objects, in order.
+func (s *Store) entries(q kv.IndexQuery) ([]kv.IndexEntry, error) {
+	if _, err := q.Scan(); err != nil {
+		return nil, err
+	}
+	var out []kv.IndexEntry
+	for o, err := range s.List(context.Background(), admin.ListRequest{Type: q.Type, Bucket: q.Bucket}) {
+		if err != nil {
+			return nil, err
+		}
+		var indexes []kv.Index
+		for _, c := range o.Contents() {
+			indexes = append(indexes, c.Indexes...)
+		}
+		for _, i := range indexes {
+			term := i.Bin
+			if i.Kind == kv.IntIndex {
+				term = fmt.Sprint(i.Int)
+			}
+			if i.FullName() == q.Index && term >= q.From && (q.To == "" || term <= q.To) && (!q.Exact || term == q.From) {
+				out = append(out, kv.IndexEntry{Term: term, Key: o.Key})
+			}
+		}
+		if q.Index == kv.KeyIndex && o.Key >= q.From && (q.To == "" || o.Key <= q.To) {
+			out = append(out, kv.IndexEntry{Term: o.Key, Key: o.Key})
+		}
+	}
+	return out, nil
+}
+
+// Index implements admin.Store; terms of numbers compare as text.
+func (s *Store) Index(_ context.Context, q kv.IndexQuery) iter.Seq2[kv.IndexEntry, error] {
+	return func(yield func(kv.IndexEntry, error) bool) {
+		all, err := s.entries(q)
+		for _, e := range all {
+			if !yield(e, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(kv.IndexEntry{}, err)
+		}
+	}
+}
+
+// IndexPage implements admin.Store; a continuation is a number of entries.
+func (s *Store) IndexPage(_ context.Context, q kv.IndexQuery) ([]kv.IndexEntry, string, error) {
+	from := 0
+	if q.Continuation != "" {
+		if _, err := fmt.Sscan(q.Continuation, &from); err != nil {
+			return nil, "", kv.ErrContinuation
+		}
+		q.Continuation = ""
+	}
+	all, err := s.entries(q)
+	if err != nil {
+		return nil, "", err
+	}
+	all = all[min(from, len(all)):]
+	if len(all) <= q.Limit {
+		return all, "", nil
+	}
+	return all[:q.Limit], fmt.Sprint(from + q.Limit), nil
 }
