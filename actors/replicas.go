@@ -13,7 +13,7 @@ import (
 // there is no such kind or partition. It costs O(n) while all owners seem up.
 func (h *Host) Replicas(kind topology.Kind, head ring.Partition, n int) replica.Set {
 	v := h.View()
-	set := replica.Set{Head: head, Self: h.opts.Self.Node}
+	set := replica.Set{Head: head, Self: h.opts.Self.Node, Grace: v.Grace()}
 	size := v.RingSize()
 	if owner, _ := v.Owner(kind, head); owner == "" || n < 1 {
 		return set
