@@ -42,6 +42,8 @@ type identity struct {
 	// Gathers: the node commits the first members of an unattended cluster, and
 	// has not done so yet.
 	Gathers bool `json:",omitempty"`
+	// Store names the store that the node last began to serve with.
+	Store [16]byte `json:",omitzero"`
 }
 
 // loadIdentity reads the identity of a data directory; ok is false when there

@@ -69,7 +69,7 @@ type starting struct {
 
 func (s *starting) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{
-		s.register, s.identify, s.listen, s.openEngines, s.enter, s.connect, s.takePart,
+		s.register, s.identify, s.listen, s.openEngines, s.enter, s.ownStore, s.connect, s.takePart,
 	} {
 		if err := step(ctx); err != nil {
 			return err
