@@ -257,6 +257,7 @@ func (h *Host) post(l *letter) error {
 		if l.ToIncarnation != 0 && l.ToIncarnation != h.opts.Self.Incarnation {
 			return fmt.Errorf("letter for life %d of %s: %w", l.ToIncarnation, l.To, messages.ErrIncarnation)
 		}
+		l.once = true
 		h.deliver(l)
 		return nil
 	}

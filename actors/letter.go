@@ -16,6 +16,7 @@ type letter struct {
 	messages.Header
 	payload []byte
 	body    any
+	once    bool // can't come twice: no transport has it, or it was looked at before
 }
 
 // frame returns the letter as it travels.

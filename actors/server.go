@@ -97,7 +97,7 @@ func (s *server) guard(f func()) (err error) {
 // handle runs the module's handler; done is false for a request that came twice:
 // the first one is answered.
 func (s *server) handle(f *letter, moving bool) (d vnode.Disposition, isNew bool) {
-	if f.Type == messages.TypeRequest && !s.recent.Add(vnode.RequestID{Node: ring.NodeID(f.From), Incarnation: f.FromIncarnation, Seq: f.Seq}) {
+	if f.Type == messages.TypeRequest && !f.once && !s.recent.Add(vnode.RequestID{Node: ring.NodeID(f.From), Incarnation: f.FromIncarnation, Seq: f.Seq}) {
 		return nil, false
 	}
 	s.frame = f

@@ -55,6 +55,7 @@ func (a *vnodeActor) refuseOwner(f *letter, code messages.Code) {
 func (a *vnodeActor) forward(f *letter, owner ring.NodeID) {
 	g := *f
 	g.Hop++
+	g.once = false
 	g.To, g.ToIncarnation, g.RingVersion = string(owner), 0, a.life.Version()
 	a.host.send(&g)
 }
@@ -85,12 +86,12 @@ func (a *vnodeActor) deferCommand(f *letter, d vnode.Forward) {
 		a.refuseOwner(f, messages.CodeFrozen)
 		return
 	}
+	g := *f
+	g.once = true
 	if d.Body != nil {
-		g := *f
 		g.payload = d.Body
-		f = &g
 	}
-	a.parked = append(a.parked, f)
+	a.parked = append(a.parked, &g)
 }
 
 // changed notes the keys of a batch that was written while the data moves.

@@ -15,6 +15,8 @@ import (
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/messages"
+	"github.com/dee2748c/baton/store"
+	memstore "github.com/dee2748c/baton/store/memory"
 )
 
 // tell runs one broadcast from a node and returns its outcome.
@@ -328,6 +330,73 @@ func TestRun_readBesideFrozen(t *testing.T) {
 		w.until("a knows", func() bool { o, _ := w.nodes["a"].host.View().Owner(kindName, head); return o == "b" })
 		if o, err := one("a", "rx"); err != nil || len(o.counts) != 1 || o.counts[0] != 2 {
 			t.Errorf("after that: %+v, %v", o, err)
+		}
+	})
+}
+
+// gate is a disk whose syncs wait.
+type gate struct {
+	disk
+	syncs *atomic.Int64
+	open  chan struct{}
+}
+
+func (g gate) Open(id store.ID) (store.Partition, error) {
+	part, err := g.disk.Open(id)
+	return gated{part, g}, err
+}
+
+type gated struct {
+	store.Partition
+	gate gate
+}
+
+func (p gated) Sync() error {
+	p.gate.syncs.Add(1)
+	<-p.gate.open
+	return p.Partition.Sync()
+}
+
+// TestRun_volatile: a command is answered after its sync, a volatile one before,
+// and synced all the same.
+func TestRun_volatile(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		g := gate{disk{memstore.New()}, new(atomic.Int64), make(chan struct{})}
+		w.stop("a")
+		w.start("a", g)
+		w.agree()
+		head := ring.Partition(0)
+		for w.log.State().Ring().Owner(head) != "a" {
+			head++
+		}
+		run := func(from ring.NodeID, volatile bool) chan outcome {
+			done := make(chan outcome, 1)
+			h := w.nodes[from].host
+			b := &broadcast{set: h.Replicas(kindName, head, 1), body: []byte("wx"), need: 1, volatile: volatile}
+			go func() {
+				if err := h.Run(context.Background(), kindName, b); err != nil {
+					t.Error(err)
+				}
+				done <- b.outcome
+			}()
+			return done
+		}
+		for i, from := range []ring.NodeID{"a", "b"} {
+			if o := <-run(from, true); len(o.counts) != 1 || o.counts[0] != uint64(i+1) {
+				t.Errorf("volatile from %s: %+v", from, o)
+			}
+		}
+		durable := run("b", false)
+		synctest.Wait()
+		if len(durable) > 0 {
+			t.Error("answered before the sync")
+		}
+		if g.syncs.Load() == 0 {
+			t.Error("a volatile write is not synced")
+		}
+		close(g.open)
+		if o := <-durable; len(o.counts) != 1 || o.counts[0] != 3 {
+			t.Errorf("durable: %+v", o)
 		}
 	})
 }
