@@ -279,7 +279,7 @@ func (l *listing) open(ctx context.Context, head ring.Partition, from []byte) *c
 
 // next moves to the next entry, and reports whether there is one.
 func (c *cursor) next(ctx context.Context) (bool, error) {
-	for c.at++; c.at >= len(c.page.Entries); c.at = 0 {
+	for c.at++; c.at >= c.page.Len(); c.at = 0 {
 		select {
 		case p, ok := <-c.pages:
 			if !ok {
@@ -298,8 +298,10 @@ func (c *cursor) next(ctx context.Context) (bool, error) {
 
 func (c *cursor) position() []byte { return c.page.Position(c.at) }
 
-func (c *cursor) entry() listed {
-	return listed{IndexEntry: c.page.Entries[c.at], list: c.list, head: c.head, position: c.position()}
+// give gives the entry to each and reports whether that wants more.
+func (c *cursor) give(each func(listed) bool) (more bool, err error) {
+	e, err := c.page.Entry(c.at)
+	return err == nil && each(listed{IndexEntry: e, list: c.list, head: c.head, position: c.position()}), err
 }
 
 func (l *listing) inOrderOfHeads(ctx context.Context, from kv.Place, each func(listed) bool) error {
@@ -320,8 +322,8 @@ func (l *listing) inOrderOfHeads(ctx context.Context, from kv.Place, each func(l
 			if !ok {
 				break
 			}
-			if !each(c.entry()) {
-				return nil
+			if more, err := c.give(each); !more {
+				return err
 			}
 		}
 		open = open[1:]
@@ -347,8 +349,8 @@ func (l *listing) inOrderOfPositions(ctx context.Context, from kv.Place, each fu
 	heap.Init(&standing)
 	for len(standing) > 0 {
 		c := standing[0]
-		if !each(c.entry()) {
-			return nil
+		if more, err := c.give(each); !more {
+			return err
 		}
 		ok, err := c.next(ctx)
 		switch {

@@ -15,6 +15,8 @@ import (
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/batontest"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/store"
+	"github.com/dee2748c/baton/store/memory"
 )
 
 // fill writes objects k0.. of bucket b through all nodes of the cluster.
@@ -315,15 +317,16 @@ func TestKV_listing_memory(t *testing.T) {
 	}
 }
 
-// BenchmarkKV_Keys lists 100,000 keys of one node; BenchmarkKV_scan in
-// package kv is the bare scan beside it.
+// BenchmarkKV_Keys lists 100,000 keys of one node. Beside it, scan is what a
+// walk over as many items of one store costs that takes the key out of each.
 func BenchmarkKV_Keys(b *testing.B) {
+	b.Run("scan", benchmarkScan)
 	n, err := baton.Start(b.Context(), baton.Options{Name: "a", Bootstrap: true})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer n.Stop(context.Background())
-	const keys = 100_000
+	const keys = benchKeys
 	fill(b, []*baton.Node{n}, 0, keys)
 	for _, o := range []kv.CoverOptions{{}, {Copies: 1}} {
 		for _, sorted := range []bool{false, true} {
@@ -345,4 +348,38 @@ func BenchmarkKV_Keys(b *testing.B) {
 			})
 		}
 	}
+}
+
+const benchKeys = 100_000
+
+func benchmarkScan(b *testing.B) {
+	e := memory.New()
+	defer e.Close()
+	p, err := e.Open(store.ID{Kind: kv.KindName})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for i := range benchKeys {
+		var batch store.Batch
+		o := kv.Object{Value: []byte("v"), Indexes: []kv.Index{{Name: "nr_int", Kind: kv.IntIndex}, {Name: "rest_bin", Bin: "0"}}}
+		batch.Put(kv.AppendKey(nil, 0, "", "b", "k"+strconv.Itoa(i)), kv.AppendStored(nil, o), 1)
+		if err := p.Write(&batch); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	began, got := time.Now(), 0
+	for b.Loop() {
+		s := p.Snapshot()
+		it := s.Scan(kv.BucketRange(0, "", "b", ""))
+		for it.Next() {
+			if _, _, _, _, err := kv.DecodeKey(it.Item().Key); err != nil {
+				b.Fatal(err)
+			}
+			got++
+		}
+		it.Close()
+		s.Close()
+	}
+	b.ReportMetric(float64(got)/time.Since(began).Seconds(), "keys/s")
 }

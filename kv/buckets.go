@@ -1,7 +1,6 @@
 package kv
 
 import (
-	"bytes"
 	"fmt"
 
 	"github.com/dee2748c/baton/vnode"
@@ -20,9 +19,8 @@ func (p *partition) bucketPage(cx *vnode.Context, r *pageRequest, g *page) error
 			if !ok {
 				return fmt.Errorf("store key %x: %w", storeKey, ErrCorrupt)
 			}
-			if g.items == r.limit || looked >= r.limit*scanBudget || len(g.entries) >= r.bytes {
-				g.flags |= replyMore
-				g.next = bytes.Clone(storeKey[prefix:])
+			if g.full(r) || looked == r.limit*scanBudget {
+				g.end(storeKey[prefix:])
 				return nil
 			}
 			looked++
@@ -33,7 +31,7 @@ func (p *partition) bucketPage(cx *vnode.Context, r *pageRequest, g *page) error
 			if s.Live() == 0 {
 				continue
 			}
-			g.entries = append(appendBytes(g.entries, position), 0)
+			g.reply = append(appendBytes(g.reply, position), 0)
 			g.items++
 			from = append(append(from[:0:0], storeKey[:prefix]...), position...)
 			from, more = prefixEnd(from), true

@@ -67,17 +67,25 @@ type PageOptions struct {
 
 // CoverResult is what a page holds.
 type CoverResult struct {
-	Entries []IndexEntry
-	// positions are those of the entries.
-	positions [][]byte
+	scan    *Scan
+	entries []coverEntry
 	// More says that the head may have more, from the position Next on.
 	More bool
 	Next []byte
 }
 
+// Len returns how many entries there are.
+func (r *CoverResult) Len() int { return len(r.entries) }
+
 // Position returns where the i-th entry stands, by which results of several
 // heads are brought into one order.
-func (r *CoverResult) Position(i int) []byte { return r.positions[i] }
+func (r *CoverResult) Position(i int) []byte { return r.entries[i].position }
+
+// Entry returns the i-th entry, which aliases the copies' replies. It fails with
+// [ErrCorrupt] or [ErrFormat] when its object does not decode.
+func (r *CoverResult) Entry(i int) (IndexEntry, error) {
+	return r.scan.entry(r.entries[i].position, r.entries[i].form)
+}
 
 type coverState byte
 
@@ -276,67 +284,74 @@ func (m *CoverPage) shortage() error {
 	return &CoverageError{BucketType: m.scan.bucketType, Bucket: m.scan.bucket, Heads: []HeadShortage{h}}
 }
 
-// takePage takes a copy's page apart:
-//
-//	flags  [next]  { position  form }...
+// takePage takes a copy's page apart.
 func (c *coverCopy) takePage(m *CoverPage, body []byte) error {
-	rest, err := answer(body)
+	flags, rest, err := cutPage(body)
 	if err != nil {
 		return err
 	}
-	bad := func(what string) error { return fmt.Errorf("page, %s: %w", what, ErrReply) }
-	if len(rest) == 0 || rest[0] >= replyFlagsEnd {
-		return bad("flags")
-	}
-	flags, rest := rest[0], rest[1:]
 	c.incomplete = flags&replyIncomplete != 0
-	if flags&replyMore != 0 {
-		var ok bool
-		if c.next, rest, ok = cutBytes(rest); !ok || bytes.Compare(c.next, m.from) <= 0 {
-			return bad("next position")
-		}
+	if c.entries, c.next, err = cutEntries(rest, flags&replyMore != 0); err != nil {
+		return err
 	}
-	c.entries, err = cutEntries(nil, rest)
+	bad := c.next != nil && bytes.Compare(c.next, m.from) <= 0
 	for i := range c.entries {
 		p := c.entries[i].position
-		switch {
-		case i > 0 && bytes.Compare(c.entries[i-1].position, p) >= 0,
-			c.next != nil && bytes.Compare(p, c.next) >= 0,
-			m.scan.to != nil && bytes.Compare(p, m.scan.to) >= 0,
-			m.scan.op == opIndex && bytes.Compare(p, m.from) < 0:
-			return bad("order")
-		}
+		bad = bad || i > 0 && bytes.Compare(c.entries[i-1].position, p) >= 0 ||
+			c.next != nil && bytes.Compare(p, c.next) >= 0 ||
+			m.scan.to != nil && bytes.Compare(p, m.scan.to) >= 0 ||
+			m.scan.op == opIndex && bytes.Compare(p, m.from) < 0
 	}
-	return err
+	if bad {
+		return fmt.Errorf("page, order: %w", ErrReply)
+	}
+	return nil
 }
 
-func cutEntries(entries []coverEntry, b []byte) ([]coverEntry, error) {
+// cutPage returns the flags of a reply and what follows them.
+func cutPage(body []byte) (flags byte, rest []byte, err error) {
+	rest, err = answer(body)
+	switch {
+	case err != nil:
+		return 0, nil, err
+	case len(rest) == 0 || rest[0] >= replyFlagsEnd:
+		return 0, nil, fmt.Errorf("page, flags: %w", ErrReply)
+	}
+	return rest[0], rest[1:], nil
+}
+
+// cutEntries takes entries apart; with more a position follows the last one.
+func cutEntries(b []byte, more bool) (entries []coverEntry, next []byte, err error) {
+	entries = make([]coverEntry, 0, len(b)/64) // a key and an outline at least, mostly
 	for len(b) > 0 {
 		var e coverEntry
 		var ok bool
-		if e.position, b, ok = cutBytes(b); ok {
+		if e.position, b, ok = cutBytes(b); ok && more && len(b) == 0 {
+			return entries, e.position, nil
+		}
+		if ok {
 			e.form, b, ok = cutBytes(b)
 		}
 		if !ok {
-			return nil, fmt.Errorf("page, entry %d: %w", len(entries), ErrReply)
+			return nil, nil, fmt.Errorf("page, entry %d: %w", len(entries), ErrReply)
 		}
 		entries = append(entries, e)
 	}
-	return entries, nil
+	if more {
+		return nil, nil, fmt.Errorf("page, no next position: %w", ErrReply)
+	}
+	return entries, nil, nil
 }
 
 // takeLookup takes what a copy knows of the objects that it was asked for. If
 // some are left out, its page ends before them.
 func (c *coverCopy) takeLookup(body []byte) error {
-	rest, err := answer(body)
+	flags, rest, err := cutPage(body)
 	if err != nil {
 		return err
 	}
-	if len(rest) == 0 || rest[0] >= replyFlagsEnd || rest[0]&replyMore != 0 {
-		return fmt.Errorf("lookup, flags: %w", ErrReply)
-	}
-	c.incomplete = c.incomplete || rest[0]&replyIncomplete != 0
-	entries, err := cutEntries(nil, rest[1:])
+	c.incomplete = c.incomplete || flags&replyIncomplete != 0
+	entries, _, err := cutEntries(rest, false)
 	if err != nil {
 		return err
 	}
@@ -374,10 +389,9 @@ func (m *CoverPage) merge(sends []replica.Send, short bool) []replica.Send {
 			bound = c.next
 		}
 	}
-	result := CoverResult{Next: bound, More: bound != nil}
+	result := CoverResult{scan: m.scan, Next: bound, More: bound != nil}
 	if len(used) > 0 {
-		n := len(used[0].entries)
-		result.Entries, result.positions = make([]IndexEntry, 0, n), make([][]byte, 0, n)
+		result.entries = make([]coverEntry, 0, len(used[0].entries))
 	}
 	var forms [][]byte
 	merger := stateMerger{stored: m.scan.stored, ttl: uint64(m.o.TTL.Milliseconds()), now: millis(m.o.Now)}
@@ -408,21 +422,18 @@ func (m *CoverPage) merge(sends []replica.Send, short bool) []replica.Send {
 		if ask {
 			continue
 		}
+		e := coverEntry{position: position}
 		if m.scan.op != opBuckets {
-			form, alive, err := merger.merge(forms)
-			if err != nil {
+			var alive bool
+			var err error
+			if e.form, alive, err = merger.merge(forms); err != nil {
 				return m.fail(sends, err)
 			}
 			if !alive {
 				continue
 			}
-			forms = append(forms[:0], form)
 		}
-		e, err := m.scan.entry(position, forms[0])
-		if err != nil {
-			return m.fail(sends, err)
-		}
-		result.Entries, result.positions = append(result.Entries, e), append(result.positions, position)
+		result.entries = append(result.entries, e)
 	}
 	if ask {
 		return m.look(sends)

@@ -128,24 +128,30 @@ func (r *pageRequest) bounds() (prefix int, from, to []byte) {
 	return len(start), from, prefixEnd(bytes.Clone(start))
 }
 
-// page is the reply under construction.
+// page is the reply under construction:
+//
+//	ok  flags  { position  form }...  [next]
+//
+// where next, if there is more, is the first position that was not looked at.
 type page struct {
-	flags   byte
-	next    []byte // with replyMore: the first position that was not looked at
-	entries []byte
-	items   int
+	reply []byte
+	items int
 }
 
-// encode returns the reply:
-//
-//	ok  flags  [next]  { position  form }...
-func (g *page) encode() []byte {
-	reply := make([]byte, 0, 2+len(g.next)+4+len(g.entries))
-	reply = append(reply, codeOK, g.flags)
-	if g.flags&replyMore != 0 {
-		reply = appendBytes(reply, g.next)
-	}
-	return append(reply, g.entries...)
+const (
+	pageHeader = 2  // code and flags
+	entryRoom  = 56 // bytes of an entry with an outline, mostly
+)
+
+// full reports whether the page takes no further entry.
+func (g *page) full(r *pageRequest) bool {
+	return g.items == r.limit || len(g.reply)-pageHeader >= r.bytes
+}
+
+// end ends the page before a position.
+func (g *page) end(next []byte) {
+	g.reply[1] |= replyMore
+	g.reply = appendBytes(g.reply, next)
 }
 
 // scanBudget is how many store items a page looks at for each that it may hold,
@@ -158,9 +164,9 @@ func (p *partition) cover(cx *vnode.Context, op byte, rest []byte) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	var g page
+	g := page{reply: make([]byte, pageHeader, pageHeader+min(r.bytes, r.limit*entryRoom))}
 	if cx.Incomplete() || cx.Hints(cx.Partition().ID) {
-		g.flags |= replyIncomplete
+		g.reply[1] |= replyIncomplete
 	}
 	defer func() { clear(p.listed.Siblings); clear(p.listed.Clock) }()
 	switch {
@@ -174,7 +180,7 @@ func (p *partition) cover(cx *vnode.Context, op byte, rest []byte) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
-	return g.encode(), nil
+	return g.reply, nil
 }
 
 func (p *partition) page(cx *vnode.Context, r *pageRequest, g *page) error {
@@ -186,9 +192,8 @@ func (p *partition) page(cx *vnode.Context, r *pageRequest, g *page) error {
 	looked := 0
 	for storeKey, stored := range cx.Scan(from, to) {
 		position := storeKey[prefix:]
-		if g.items == r.limit || looked == r.limit*scanBudget || len(g.entries) >= r.bytes {
-			g.flags |= replyMore
-			g.next = bytes.Clone(position)
+		if g.full(r) || looked == r.limit*scanBudget {
+			g.end(position)
 			break
 		}
 		looked++
@@ -224,10 +229,10 @@ func (p *partition) add(cx *vnode.Context, r *pageRequest, g *page, re *regexp.R
 	if cx.Err() != nil {
 		return nil // the command fails with it
 	}
-	g.entries = appendBytes(g.entries, position)
+	g.reply = appendBytes(g.reply, position)
 	g.items++
 	if r.flags&pageStored != 0 {
-		g.entries = appendBytes(g.entries, stored)
+		g.reply = appendBytes(g.reply, stored)
 		return nil
 	}
 	return p.addOutline(r, g, &term, stored)
@@ -238,20 +243,20 @@ func (p *partition) addOutline(r *pageRequest, g *page, term *Index, stored []by
 	if err := s.Decode(stored); err != nil {
 		return fmt.Errorf("%q as it is stored: %w", r.bucket, err)
 	}
-	at := len(g.entries)
-	g.entries = append(g.entries, 0) // the length, in most cases
+	at := len(g.reply)
+	g.reply = append(g.reply, 0) // the length, in most cases
 	if r.name == "" {
-		g.entries = appendOutline(g.entries, s, nil)
+		g.reply = appendOutline(g.reply, s, nil)
 	} else {
-		g.entries = appendOutline(g.entries, s, func(content []byte) bool { return carries(content, r.name, term) })
+		g.reply = appendOutline(g.reply, s, func(content []byte) bool { return carries(content, r.name, term) })
 	}
-	n := len(g.entries) - at - 1
+	n := len(g.reply) - at - 1
 	if n < 0x80 {
-		g.entries[at] = byte(n)
+		g.reply[at] = byte(n)
 		return nil
 	}
-	outline := bytes.Clone(g.entries[at+1:])
-	g.entries = appendBytes(g.entries[:at], outline)
+	outline := bytes.Clone(g.reply[at+1:])
+	g.reply = appendBytes(g.reply[:at], outline)
 	return nil
 }
 
@@ -276,7 +281,7 @@ func carries(content []byte, name string, term *Index) bool {
 // entries, whether it has the entries or not. An object that it has not heard of
 // has an empty outline. What does not fit is left out at the end.
 func (p *partition) lookup(cx *vnode.Context, r *pageRequest, g *page) error {
-	for rest := r.positions; len(rest) > 0 && len(g.entries) < r.bytes; {
+	for rest := r.positions; len(rest) > 0 && !g.full(r); {
 		position, after, ok := cutBytes(rest)
 		var term Index
 		var key string
@@ -288,9 +293,9 @@ func (p *partition) lookup(cx *vnode.Context, r *pageRequest, g *page) error {
 		}
 		rest = after
 		stored := cx.Get(AppendKey(nil, r.head, r.bucketType, r.bucket, key))
-		g.entries = appendBytes(g.entries, position)
+		g.reply = appendBytes(g.reply, position)
 		if stored == nil {
-			g.entries = append(g.entries, 0)
+			g.reply = append(g.reply, 0)
 			continue
 		}
 		if err := p.addOutline(r, g, &term, stored); err != nil {

@@ -139,7 +139,13 @@ func (r *copySet) scan(s *kv.Scan, o kv.PageOptions, choose func(int) int, down 
 		m := kv.NewCoverPage(s, r.set(), place.Position, o)
 		r.read(m, choose, down)
 		page, err := m.Result()
-		all = append(all, page.Entries...)
+		for i := range page.Len() {
+			e, err := page.Entry(i)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			all = append(all, e)
+		}
 		if err != nil || !page.More {
 			return all, err
 		}
@@ -344,8 +350,8 @@ func TestCover_failures(t *testing.T) {
 	m := kv.NewCoverPage(s, r.set(), nil, o)
 	r.read(m, first, down)
 	page, err := m.Result()
-	if len(page.Entries) != 4 || !page.More || !errors.As(err, &short) {
-		t.Errorf("partial: %d entries, more %v, %v", len(page.Entries), page.More, err)
+	if page.Len() != 4 || !page.More || !errors.As(err, &short) {
+		t.Errorf("partial: %d entries, more %v, %v", page.Len(), page.More, err)
 	}
 }
 
