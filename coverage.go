@@ -138,7 +138,7 @@ func (c KV) query(ctx context.Context, q kv.IndexQuery, limit int, each func(lis
 		return fmt.Errorf("list %s/%s: %w", q.Type, q.Bucket, err)
 	}
 	l := c.newListing(scan, q.Options, limit, []*bucket.Properties{p})
-	l.page.TTL, l.page.Now = p.TTL, time.Now()
+	l.page.TTL, l.page.Now, l.page.Settle = p.TTL, time.Now(), !p.Siblings()
 	place, err := scan.Resume(q.Continuation, l.size)
 	if err != nil {
 		return err
@@ -183,6 +183,7 @@ type listing struct {
 	slots  chan struct{} // one for each page that is being read
 	wait   sync.WaitGroup
 	mu     sync.Mutex
+	silent []ring.NodeID // did not answer in time
 	missed kv.CoverageError
 }
 
@@ -397,20 +398,17 @@ func (l *listing) read(ctx context.Context, head ring.Partition, from []byte) he
 	}
 	o := l.page
 	for {
-		set := l.node.host.Replicas(kv.KindName, head, l.n)
-		m := kv.NewCoverPage(l.scan, set, from, o)
-		err := l.try(ctx, m)
-		if err != nil {
+		o.Avoid = l.avoid(nil)
+		m := kv.NewCoverPage(l.scan, l.node.host.Replicas(kv.KindName, head, l.n), from, o)
+		if err := l.try(ctx, m); err != nil {
 			return headPage{err: err}
 		}
 		page, err := m.Result()
 		if err != nil && ctx.Err() != nil {
 			return headPage{err: fmt.Errorf("%w: %w", context.Cause(ctx), err)}
 		}
-		silent := m.Silent()
-		if err != nil && len(silent) > 0 && len(o.Avoid) < len(set.Copies) {
-			o.Avoid = append(slices.Clip(o.Avoid), silent...)
-			continue
+		if err != nil && len(l.avoid(m.Silent())) > len(o.Avoid) {
+			continue // others may answer
 		}
 		var short *kv.CoverageError
 		if l.page.Partial && errors.As(err, &short) {
@@ -419,6 +417,18 @@ func (l *listing) read(ctx context.Context, head ring.Partition, from []byte) he
 		}
 		return headPage{page, err}
 	}
+}
+
+// avoid adds nodes that did not answer in time, and returns all of them.
+func (l *listing) avoid(silent []ring.NodeID) []ring.NodeID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, node := range silent {
+		if !slices.Contains(l.silent, node) {
+			l.silent = append(slices.Clip(l.silent), node)
+		}
+	}
+	return l.silent
 }
 
 func (l *listing) try(ctx context.Context, m *kv.CoverPage) error {

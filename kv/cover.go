@@ -61,6 +61,8 @@ type PageOptions struct {
 	// before Now.
 	TTL time.Duration
 	Now time.Time
+	// Settle shows one value of an object that copies have several of.
+	Settle bool
 	// Avoid names nodes to ask last.
 	Avoid []ring.NodeID
 }
@@ -394,7 +396,7 @@ func (m *CoverPage) merge(sends []replica.Send, short bool) []replica.Send {
 		result.entries = make([]coverEntry, 0, len(used[0].entries))
 	}
 	var forms [][]byte
-	merger := stateMerger{stored: m.scan.stored, ttl: uint64(m.o.TTL.Milliseconds()), now: millis(m.o.Now)}
+	merger := stateMerger{stored: m.scan.stored, ttl: uint64(m.o.TTL.Milliseconds()), now: millis(m.o.Now), settle: m.o.Settle}
 	at, ask := make([]int, len(used)), false
 	for {
 		position := lowest(used, at)
@@ -481,9 +483,9 @@ func lowest(used []*coverCopy, at []int) (position []byte) {
 
 // stateMerger brings what copies say of one object together.
 type stateMerger struct {
-	stored   bool
-	now, ttl uint64 // milliseconds
-	state    State
+	stored, settle bool
+	now, ttl       uint64 // milliseconds
+	state          State
 }
 
 // merge returns the one form of the object, and whether the entry stands.
@@ -498,7 +500,7 @@ func (g *stateMerger) merge(forms [][]byte) (form []byte, alive bool, err error)
 	if err := g.decode(&g.state, forms[0]); err != nil {
 		return nil, false, err
 	}
-	if alike {
+	if alike && (!g.settle || len(g.state.Siblings) == 1) {
 		return forms[0], g.alive(&g.state), nil
 	}
 	s := State{Clock: slices.Clone(g.state.Clock), Siblings: slices.Clone(g.state.Siblings)}
@@ -508,6 +510,9 @@ func (g *stateMerger) merge(forms [][]byte) (form []byte, alive bool, err error)
 			return nil, false, err
 		}
 		s.Merge(other)
+	}
+	if g.settle {
+		s.Settle()
 	}
 	if g.stored {
 		form = s.Append(nil)
@@ -525,7 +530,7 @@ func (g *stateMerger) decode(s *State, form []byte) error {
 // alive reports whether a value is left that carries the entry and has not
 // expired.
 func (g *stateMerger) alive(s *State) bool {
-	if g.expired(s) {
+	if s.expired(g.now, g.ttl) {
 		return false
 	}
 	for i := range s.Siblings {
@@ -535,14 +540,6 @@ func (g *stateMerger) alive(s *State) bool {
 		}
 	}
 	return false
-}
-
-func (g *stateMerger) expired(s *State) bool {
-	newest := uint64(0)
-	for i := range s.Siblings {
-		newest = max(newest, s.Siblings[i].Modified)
-	}
-	return g.ttl > 0 && newest > 0 && g.now > newest && g.now-newest > g.ttl
 }
 
 // A CoverageError says which head partitions were not read, or only in part,

@@ -164,6 +164,9 @@ func (p *partition) cover(cx *vnode.Context, op byte, rest []byte) ([]byte, erro
 	if err != nil {
 		return nil, err
 	}
+	if !p.keeps(r.head) {
+		return nil, fmt.Errorf("page of head %d at partition %d: %w", r.head, p.id, ErrBadRequest)
+	}
 	g := page{reply: make([]byte, pageHeader, pageHeader+min(r.bytes, r.limit*entryRoom))}
 	if cx.Incomplete() || cx.Hints(cx.Partition().ID) {
 		g.reply[1] |= replyIncomplete

@@ -93,10 +93,15 @@ func (p *partition) properties(bucketType, bucketName string) *bucket.Properties
 // elsewhere.
 func (p *partition) name(storeKey []byte) (head ring.Partition, bucketType, bucketName, key string, err error) {
 	head, bucketType, bucketName, key, err = decodeName(storeKey)
-	if err == nil && (int(head) >= p.size || (int(p.id)-int(head)+p.size)%p.size >= bucket.MaxN) {
+	if err == nil && !p.keeps(head) {
 		err = fmt.Errorf("key of head %d at partition %d: %w", head, p.id, ErrBadRequest)
 	}
 	return head, bucketType, bucketName, key, err
+}
+
+// keeps reports whether a bucket may have a copy of the head's keys here.
+func (p *partition) keeps(head ring.Partition) bool {
+	return int(head) < p.size && (int(p.id)-int(head)+p.size)%p.size < bucket.MaxN
 }
 
 // list answers a page of a head's objects.
