@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"iter"
 
-	"github.com/dee2748c/baton/actors"
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/kv/bucket"
@@ -34,7 +33,7 @@ func (o objects) Get(ctx context.Context, r admin.GetRequest) (kv.Object, error)
 	if err != nil {
 		return kv.Object{}, err
 	}
-	return c.Read(ctx, kv.Get{Type: r.Type, Bucket: r.Bucket, Key: r.Key})
+	return c.Read(ctx, kv.Get{Type: r.Type, Bucket: r.Bucket, Key: r.Key, Options: r.Options})
 }
 
 func (o objects) Put(ctx context.Context, r admin.PutRequest) (kv.Written, error) {
@@ -42,8 +41,8 @@ func (o objects) Put(ctx context.Context, r admin.PutRequest) (kv.Written, error
 	if err != nil {
 		return kv.Written{}, err
 	}
-	w, err := c.Write(ctx, kv.Put{Object: r.Object, IfNoneMatch: r.IfNoneMatch, IfMatch: r.IfMatch, IfNotModified: r.IfNotModified})
-	return w, unknown(err)
+	w, err := c.Write(ctx, kv.Put{Object: r.Object, IfNoneMatch: r.IfNoneMatch, IfMatch: r.IfMatch, IfNotModified: r.IfNotModified, Options: r.Options})
+	return w, hooked(unknown(err))
 }
 
 func (o objects) Delete(ctx context.Context, r admin.DeleteRequest) (kv.Deleted, error) {
@@ -51,14 +50,14 @@ func (o objects) Delete(ctx context.Context, r admin.DeleteRequest) (kv.Deleted,
 	if err != nil {
 		return kv.Deleted{}, err
 	}
-	d, err := c.Remove(ctx, kv.Delete{Type: r.Type, Bucket: r.Bucket, Key: r.Key, Context: r.Context})
-	return d, unknown(err)
+	d, err := c.Remove(ctx, kv.Delete{Type: r.Type, Bucket: r.Bucket, Key: r.Key, Context: r.Context, Options: r.Options})
+	return d, hooked(unknown(err))
 }
 
-// unknown marks what may have been written.
+// unknown gives every outcome that nobody knows one error.
 func unknown(err error) error {
-	if errors.Is(err, actors.ErrUnknownOutcome) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
-		return fmt.Errorf("%w: %w", admin.ErrUnknownWrite, err)
+	if errors.Is(err, ErrUnknownOutcome) && !errors.Is(err, kv.ErrUnknown) {
+		return fmt.Errorf("%w: %w", kv.ErrUnknown, err)
 	}
 	return err
 }

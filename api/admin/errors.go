@@ -40,8 +40,6 @@ var (
 	ErrNodeUp = errors.New("node answers")
 	// ErrInternal is returned for what has no code of its own.
 	ErrInternal = errors.New("internal error")
-	// ErrUnknownWrite is returned when an object may have been written or not.
-	ErrUnknownWrite = errors.New("outcome of the write unknown")
 	// ErrProperty is returned for a property that can't be what it was to be.
 	ErrProperty = errors.New("unusable property")
 	// ErrHook is returned for a hook that is not there, or refused a write.
@@ -63,8 +61,36 @@ type Error struct {
 	// Message says what is wrong, Remedy what to do.
 	Message string `json:"message"`
 	Remedy  string `json:"remedy,omitempty"`
+	// Counts are how many copies did what a request asked for, where that is why
+	// it failed.
+	Counts []Count `json:"counts,omitempty"`
 
 	status int
+}
+
+// Count is how many copies, durable copies, primaries or nodes there were, and
+// how many were asked for.
+type Count struct {
+	Name string `json:"name"`
+	Got  int    `json:"got"`
+	Want int    `json:"want"`
+}
+
+// countsOf returns what an error says about copies.
+func countsOf(err error) (all []Count) {
+	q, ok := errors.AsType[*kv.QuorumError](err)
+	if !ok {
+		return nil
+	}
+	for _, c := range []struct {
+		name string
+		kv.Count
+	}{{"copies", q.Copies}, {"durable", q.Durable}, {"primaries", q.Primaries}, {"nodes", q.Nodes}} {
+		if c.Want > 0 {
+			all = append(all, Count{c.name, c.Got, c.Want})
+		}
+	}
+	return all
 }
 
 // Error returns operation, operand, message and remedy in one line.
@@ -104,6 +130,9 @@ var known = []struct {
 	status int
 	remedy string
 }{
+	{kv.ErrUnknown, "unknown_write", http.StatusGatewayTimeout, "it may have been done: read the object, then decide"}, // before its causes
+	{kv.ErrNotDone, "not_done", http.StatusServiceUnavailable, "nothing was written: ask again when more copies answer, or ask for fewer"},
+	{kv.ErrStaleGrace, "stale_copy", http.StatusServiceUnavailable, "ask again"},
 	{ErrRequest, "bad_request", http.StatusBadRequest, ""},
 	{ErrNotFound, "not_found", http.StatusNotFound, "the endpoints are listed at /v1"},
 	{ErrMethod, "method_not_allowed", http.StatusMethodNotAllowed, ""},
@@ -137,7 +166,6 @@ var known = []struct {
 	{bucket.ErrName, "unusable_name", http.StatusBadRequest, ""},
 	{bucket.ErrSyntax, "bad_properties", http.StatusBadRequest, "give a JSON object of names and values"},
 	{bucket.ErrEntry, "unreadable_entry", http.StatusInternalServerError, "ask a node of the newest version"},
-	{ErrUnknownWrite, "unknown_write", http.StatusGatewayTimeout, "it may have been done: read the object, then decide"},
 	{ErrIncomplete, "incomplete", http.StatusBadGateway, "ask again"},
 
 	{topology.ErrInvalid, "invalid", http.StatusBadRequest, ""},
@@ -192,7 +220,7 @@ func toError(operation, operand string, err error) *Error {
 	if p, ok := errors.AsType[*bucket.PropertyError](err); ok {
 		err = fmt.Errorf("%w: %s %s: %s", ErrProperty, p.Name, p.Value, p.Remedy)
 	}
-	e := &Error{Code: "internal", Operation: operation, Operand: operand, Message: err.Error(), status: http.StatusInternalServerError}
+	e := &Error{Code: "internal", Operation: operation, Operand: operand, Message: err.Error(), Counts: countsOf(err), status: http.StatusInternalServerError}
 	for _, k := range known {
 		if errors.Is(err, k.err) {
 			e.Code, e.Remedy, e.status = k.code, k.remedy, k.status

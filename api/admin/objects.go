@@ -111,7 +111,7 @@ func parseName(path string) (name Name, depth int, err error) {
 }
 
 func (h *handler) get(ctx context.Context, w http.ResponseWriter, name Name, q *query) error {
-	req := GetRequest{Name: name, Head: q.flag("head")}
+	req := GetRequest{Name: name, Head: q.flag("head"), Options: q.readOptions()}
 	if err := q.done(); err != nil {
 		return err
 	}
@@ -162,7 +162,7 @@ func (h *handler) put(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if header == "" {
 		described.Contents[0].ContentType = Text(r.Header.Get("Content-Type"))
 	}
-	req := PutRequest{IfNoneMatch: q.flag("if_none_match"), IfMatch: q.text("if_match"), IfNotModified: q.flag("if_not_modified")}
+	req := PutRequest{IfNoneMatch: q.flag("if_none_match"), IfMatch: q.text("if_match"), IfNotModified: q.flag("if_not_modified"), Options: q.writeOptions()}
 	if err := q.done(); err != nil {
 		return err
 	}
@@ -186,7 +186,7 @@ func (h *handler) put(ctx context.Context, w http.ResponseWriter, r *http.Reques
 }
 
 func (h *handler) delete(ctx context.Context, w http.ResponseWriter, name Name, q *query) error {
-	req := DeleteRequest{Name: name, Context: kv.Context(q.bytes("context"))}
+	req := DeleteRequest{Name: name, Context: kv.Context(q.bytes("context")), Options: q.writeOptions()}
 	if err := q.done(); err != nil {
 		return err
 	}

@@ -53,6 +53,7 @@ func setIf(q url.Values, name string, on bool) {
 func (c *Client) Get(ctx context.Context, r GetRequest) (Object, error) {
 	q := url.Values{}
 	setIf(q, "head", r.Head)
+	setReadOptions(q, r.Options)
 	resp, err := c.do(ctx, call{method: http.MethodGet, path: withQuery(r.path(), q), operation: "get", operand: r.String()})
 	if err != nil {
 		return Object{}, err
@@ -86,6 +87,7 @@ func (c *Client) Put(ctx context.Context, r PutRequest) (Written, error) {
 	if r.IfMatch != "" {
 		q.Set("if_match", r.IfMatch)
 	}
+	setWriteOptions(q, r.Options)
 	r.Object.Siblings = nil
 	header, err := NewObject(r.Object).header()
 	if err == nil && (name.Bucket == "" || name.Key == "") {
@@ -106,6 +108,7 @@ func (c *Client) Delete(ctx context.Context, r DeleteRequest) (Deleted, error) {
 	if r.Context != "" {
 		q.Set("context", base64.StdEncoding.EncodeToString([]byte(r.Context)))
 	}
+	setWriteOptions(q, r.Options)
 	if r.Bucket == "" || r.Key == "" {
 		return Deleted{}, toError("delete", r.String(), kv.ErrEmptyName)
 	}

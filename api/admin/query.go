@@ -2,11 +2,15 @@ package admin
 
 import (
 	"encoding/base64"
+	"fmt"
 	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
 )
 
 // query takes the parameters of a request one by one; done tells what was wrong
@@ -62,6 +66,83 @@ func (q *query) bytes(name string) []byte {
 		q.bad(name, "give it in base64")
 	}
 	return b
+}
+
+// quorum takes how many copies a request waits for.
+func (q *query) quorum(name string) bucket.Quorum {
+	s := q.text(name)
+	if s == "" {
+		return bucket.Default
+	}
+	n, err := bucket.ParseQuorum(s)
+	if err != nil {
+		q.bad(name, fmt.Sprintf("give a number from 0 to %d, one, quorum or all", bucket.MaxN))
+	}
+	return n
+}
+
+func (q *query) number(name string) int {
+	s := q.text(name)
+	if s == "" {
+		return 0
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > bucket.MaxN {
+		q.bad(name, fmt.Sprintf("give a number from 0 to %d", bucket.MaxN))
+	}
+	return n
+}
+
+// choice takes a flag that may be left to the bucket.
+func (q *query) choice(name string) kv.Choice {
+	if _, ok := q.values[name]; !ok {
+		return kv.Unset
+	}
+	if q.flag(name) {
+		return kv.Yes
+	}
+	return kv.No
+}
+
+func (q *query) readOptions() kv.ReadOptions {
+	return kv.ReadOptions{
+		R: q.quorum("r"), PR: q.quorum("pr"), NodeConfirms: q.number("node_confirms"),
+		NotFoundOK: q.choice("notfound_ok"), BasicQuorum: q.choice("basic_quorum"), Sloppy: q.choice("sloppy"),
+	}
+}
+
+func (q *query) writeOptions() kv.WriteOptions {
+	return kv.WriteOptions{
+		W: q.quorum("w"), DW: q.quorum("dw"), PW: q.quorum("pw"), NodeConfirms: q.number("node_confirms"), Sloppy: q.choice("sloppy"),
+		R: q.quorum("r"), PR: q.quorum("pr"),
+	}
+}
+
+// setOptions are the parameters of options, without those that say nothing.
+func setOptions(values url.Values, quorums map[string]bucket.Quorum, confirms int, choices map[string]kv.Choice) {
+	for name, n := range quorums {
+		if n != bucket.Default {
+			values.Set(name, n.String())
+		}
+	}
+	if confirms > 0 {
+		values.Set("node_confirms", strconv.Itoa(confirms))
+	}
+	for name, c := range choices {
+		if c != kv.Unset {
+			values.Set(name, strconv.FormatBool(c == kv.Yes))
+		}
+	}
+}
+
+func setReadOptions(values url.Values, o kv.ReadOptions) {
+	setOptions(values, map[string]bucket.Quorum{"r": o.R, "pr": o.PR}, o.NodeConfirms,
+		map[string]kv.Choice{"notfound_ok": o.NotFoundOK, "basic_quorum": o.BasicQuorum, "sloppy": o.Sloppy})
+}
+
+func setWriteOptions(values url.Values, o kv.WriteOptions) {
+	setOptions(values, map[string]bucket.Quorum{"w": o.W, "dw": o.DW, "pw": o.PW, "r": o.R, "pr": o.PR}, o.NodeConfirms,
+		map[string]kv.Choice{"sloppy": o.Sloppy})
 }
 
 func (q *query) done() error {

@@ -11,8 +11,8 @@ import (
 // Store is what the admin API asks of a node for the objects of the cluster. Its
 // methods are safe for concurrent use and return soon after their context ends.
 // They fail with ErrUnjoined before the node is a member, and else with the
-// errors of package kv: after a write that failed with another one nobody knows
-// its outcome.
+// errors of package kv, of which kv.ErrUnknown says that a write may have been
+// done.
 type Store interface {
 	// Get reads an object with all its siblings.
 	Get(ctx context.Context, r GetRequest) (kv.Object, error)
@@ -68,7 +68,8 @@ func (n Name) String() string {
 type GetRequest struct {
 	Name
 	// Head leaves the values out: a Content tells its Size instead.
-	Head bool
+	Head    bool
+	Options kv.ReadOptions
 }
 
 // PutRequest is a write with its conditions, as of a kv.Put.
@@ -79,6 +80,7 @@ type PutRequest struct {
 	IfNoneMatch   bool
 	IfMatch       string
 	IfNotModified bool
+	Options       kv.WriteOptions
 }
 
 // DeleteRequest is what is asked of a delete; with a Context only what that has
@@ -86,6 +88,7 @@ type PutRequest struct {
 type DeleteRequest struct {
 	Name
 	Context kv.Context
+	Options kv.WriteOptions
 }
 
 // ListRequest names a bucket, and says whether the listing is of keys only.

@@ -15,6 +15,7 @@ import (
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cmd/node/show"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
 )
 
 // errSiblings is the negative answer of a get that was to print one value.
@@ -25,7 +26,33 @@ func typeFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().String("type", kv.DefaultType, "bucket type")
 }
 
+// quorum is a flag that says how many copies a request waits for.
+type quorum struct{ to *bucket.Quorum }
+
+func (q quorum) Type() string { return "copies" }
+
+func (q quorum) String() string {
+	if q.to == nil || *q.to == bucket.Default {
+		return ""
+	}
+	return q.to.String()
+}
+
+func (q quorum) Set(s string) (err error) {
+	*q.to, err = bucket.ParseQuorum(s)
+	return err
+}
+
+// writeFlags adds the flags of what a write waits for.
+func writeFlags(cmd *cobra.Command, o *kv.WriteOptions) {
+	f := cmd.Flags()
+	f.Var(quorum{&o.W}, "w", "copies that acknowledge: a number, one, quorum or all (default: the bucket's)")
+	f.Var(quorum{&o.DW}, "dw", "copies among them that are durable")
+	f.Var(quorum{&o.PW}, "pw", "copies among them that are primaries")
+}
+
 func newGet() *cobra.Command {
+	var options kv.ReadOptions
 	var siblings, head bool
 	var file string
 	var bucketType *string
@@ -38,7 +65,7 @@ values: --siblings shows them all, and a put with --context settles them.`,
 		Args:    cobra.ExactArgs(2),
 	}, func(ctx context.Context, r *remote, c *admin.Client, args []string) error {
 		name := admin.Name{Type: *bucketType, Bucket: args[0], Key: args[1]}
-		o, err := c.Get(ctx, admin.GetRequest{Name: name, Head: head})
+		o, err := c.Get(ctx, admin.GetRequest{Name: name, Head: head, Options: options})
 		switch {
 		case err != nil:
 			return err
@@ -54,6 +81,8 @@ values: --siblings shows them all, and a put with --context settles them.`,
 	})
 	f := cmd.Flags()
 	bucketType = typeFlag(cmd)
+	f.Var(quorum{&options.R}, "r", "copies that answer: a number, one, quorum or all (default: the bucket's)")
+	f.Var(quorum{&options.PR}, "pr", "copies among them that are primaries")
 	f.BoolVar(&siblings, "siblings", false, "show every value with what is said about it")
 	f.BoolVar(&head, "head", false, "show what is said about the values, and their sizes")
 	f.StringVarP(&file, "output", "o", "", "write the value to this file")
@@ -115,6 +144,7 @@ that were read; without one it stands beside what is there as a sibling.`,
 	f.BoolVar(&r.IfNoneMatch, "if-none-match", false, "only if there is no object")
 	f.StringVar(&r.IfMatch, "if-match", "", "only over the version with this entity tag")
 	f.BoolVar(&r.IfNotModified, "if-not-modified", false, "only if --context is still that of the object")
+	writeFlags(cmd, &r.Options)
 	f.BoolVar(&back, "return", false, "read the object after the write and show it")
 	return cmd
 }
@@ -202,6 +232,7 @@ func indexEntry(name, term string) (kv.Index, error) {
 }
 
 func newDel() *cobra.Command {
+	var options kv.WriteOptions
 	var contextText string
 	var bucketType *string
 	cmd := newRemote(&cobra.Command{
@@ -216,7 +247,7 @@ Exit code 1 when there was none.`,
 		if err != nil {
 			return err
 		}
-		d, err := c.Delete(ctx, admin.DeleteRequest{Name: name, Context: seen})
+		d, err := c.Delete(ctx, admin.DeleteRequest{Name: name, Context: seen, Options: options})
 		if err != nil {
 			return err
 		}
@@ -229,6 +260,7 @@ Exit code 1 when there was none.`,
 		return nil
 	})
 	bucketType = typeFlag(cmd)
+	writeFlags(cmd, &options)
 	cmd.Flags().StringVar(&contextText, "context", "", "context of the values to delete, in base64")
 	return cmd
 }

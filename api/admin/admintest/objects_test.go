@@ -21,6 +21,7 @@ import (
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/api/admin/admintest"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
 )
 
 // storeClient returns a client of a handler on the store.
@@ -137,7 +138,7 @@ func TestObjects_siblings(t *testing.T) {
 func TestObjects_errors(t *testing.T) {
 	for _, want := range []error{
 		kv.ErrNotFound, kv.ErrExists, kv.ErrModified, kv.ErrContext, kv.ErrSiblings, kv.ErrTooLarge, kv.ErrCorrupt,
-		admin.ErrUnjoined, admin.ErrUnknownWrite, context.DeadlineExceeded,
+		admin.ErrUnjoined, kv.ErrUnknown, kv.ErrNotDone, context.DeadlineExceeded,
 	} {
 		s := admintest.NewStore(admintest.New(t, "n1"))
 		s.Fail(fmt.Errorf("put b/k: %w", want))
@@ -155,6 +156,31 @@ func TestObjects_errors(t *testing.T) {
 				t.Errorf("%v came back as %v", want, err)
 			}
 		}
+	}
+}
+
+// TestObjects_options: what a request says about copies reaches the store, and
+// what the store says about them the client.
+func TestObjects_options(t *testing.T) {
+	s := admintest.NewStore(admintest.New(t, "n1"))
+	c := storeClient(t, s)
+	write := kv.WriteOptions{W: 2, DW: bucket.None, PW: bucket.All, NodeConfirms: 3, Sloppy: kv.No, R: bucket.One, PR: bucket.Majority}
+	read := kv.ReadOptions{R: bucket.All, PR: 1, NodeConfirms: 2, NotFoundOK: kv.No, BasicQuorum: kv.Yes, Sloppy: kv.Yes}
+	name := admin.Name{Bucket: "b", Key: "k"}
+	if _, err := c.Put(t.Context(), admin.PutRequest{Object: kv.Object{Bucket: "b", Key: "k"}, Options: write}); err != nil || s.Written() != write {
+		t.Errorf("%+v, %v", s.Written(), err)
+	}
+	if _, err := c.Get(t.Context(), admin.GetRequest{Name: name, Options: read}); err != nil || s.Read() != read {
+		t.Errorf("%+v, %v", s.Read(), err)
+	}
+	if _, err := c.Delete(t.Context(), admin.DeleteRequest{Name: name, Options: write}); err != nil || s.Written() != write {
+		t.Errorf("%+v, %v", s.Written(), err)
+	}
+	s.Fail(&kv.QuorumError{Op: "put", Bucket: "b", Key: "k", Outcome: kv.ErrNotDone, Copies: kv.Count{Got: 1, Want: 2}, Causes: []error{kv.ErrCorrupt}})
+	_, err := c.Put(t.Context(), admin.PutRequest{Object: kv.Object{Bucket: "b", Key: "k"}})
+	e, ok := errors.AsType[*admin.Error](err)
+	if !ok || !errors.Is(err, kv.ErrNotDone) || len(e.Counts) != 1 || e.Counts[0] != (admin.Count{Name: "copies", Got: 1, Want: 2}) {
+		t.Errorf("%+v", err)
 	}
 }
 

@@ -21,6 +21,22 @@ type Store struct {
 	mu      sync.Mutex
 	objects map[admin.Name]*versions
 	err     error
+	read    kv.ReadOptions
+	written kv.WriteOptions
+}
+
+// Read and Written return the options of the last read and of the last write.
+func (s *Store) Read() kv.ReadOptions {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.read
+}
+
+// Written: see Read.
+func (s *Store) Written() kv.WriteOptions {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.written
 }
 
 type versions struct {
@@ -90,6 +106,7 @@ func (s *Store) get(n admin.Name) (kv.Object, *versions, error) {
 func (s *Store) Get(_ context.Context, r admin.GetRequest) (kv.Object, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.read = r.Options
 	o, _, err := s.get(r.Name)
 	return o, err
 }
@@ -98,6 +115,7 @@ func (s *Store) Get(_ context.Context, r admin.GetRequest) (kv.Object, error) {
 func (s *Store) Put(_ context.Context, r admin.PutRequest) (kv.Written, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.written = r.Options
 	if s.err != nil {
 		return kv.Written{}, s.err
 	}
@@ -132,6 +150,7 @@ func (s *Store) Put(_ context.Context, r admin.PutRequest) (kv.Written, error) {
 func (s *Store) Delete(_ context.Context, r admin.DeleteRequest) (kv.Deleted, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.written = r.Options
 	now, v, err := s.get(r.Name)
 	if s.err != nil {
 		return kv.Deleted{}, err
