@@ -43,6 +43,7 @@ type Node struct {
 	detector *swim.Detector // nil where the store has its own, or none is needed
 	host     *actors.Host
 	store    store.Engine // of what is durable
+	entropy  *entropy
 	jobs     *mapreduce.Registry
 	catalogs catalogs
 	listings chan struct{} // one for each that is at work
@@ -117,6 +118,7 @@ func (n *Node) Err() error {
 func (n *Node) Stop(ctx context.Context) error {
 	n.once.Do(func() {
 		n.setPhase(admin.PhaseStopping)
+		n.entropy.saveAll(ctx)
 		n.stop()
 		n.tasks.Wait()
 		if err := n.record.HandOver(ctx); err != nil {

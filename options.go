@@ -125,6 +125,8 @@ type Options struct {
 	Unjoined func(Addresses)
 	// Events are told of transfers and workers; optional.
 	Events actors.Events
+	// Entropy says how copies are compared and repaired; optional.
+	Entropy EntropyOptions
 	// Logger gets what an operator wants to see; default: nothing is logged.
 	Logger *slog.Logger
 }
@@ -156,6 +158,7 @@ func (o Options) withDefaults() Options {
 	if o.RetryAfter == 0 {
 		o.RetryAfter = time.Second
 	}
+	o.Entropy = o.Entropy.withDefaults()
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -40,6 +40,7 @@ func Start(ctx context.Context, o Options) (*Node, error) {
 		opts: o, self: ring.NodeID(o.Name), life: fmt.Sprintf("%s/%x", o.Name, random64()),
 		joins: make(chan joinRequest), done: make(chan struct{}), listings: make(chan struct{}, o.Listings),
 	}
+	n.entropy = newEntropy(n, o.Entropy)
 	n.ctx, n.stop = context.WithCancel(context.Background())
 	n.setPhase(admin.PhaseUnjoined)
 	s := &starting{node: n}
@@ -230,6 +231,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 		}
 	})
 	n.task(func() { n.mind(s.peer.Incarnation) })
+	n.entropy.start()
 	if s.joined && n.opts.CommitJoin {
 		n.task(n.commitOwn)
 	}

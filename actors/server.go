@@ -123,9 +123,12 @@ func (s *server) finish(f *letter, d vnode.Disposition) {
 		s.commit(f, d)
 	case vnode.Fail:
 		s.fail(f, d.Err)
+		s.unwritten()
 	case vnode.Forward:
 		s.fail(f, vnode.ErrUnexpectedForward)
+		s.unwritten()
 	case vnode.Drop:
+		s.unwritten()
 	case vnode.Stop:
 		err := fmt.Errorf("vnode %v: %w: %w", s.id, vnode.ErrStopped, d.Reason)
 		s.fail(f, err)
@@ -144,6 +147,7 @@ func (s *server) commit(f *letter, d vnode.Disposition) {
 	switch {
 	case err != nil:
 		s.fail(f, err)
+		s.unwritten()
 	case !wrote || s.kind.volatile:
 		s.answer(f, d)
 	case f.Type == messages.TypeRequest && f.Flags&requestVolatile != 0:
@@ -196,6 +200,13 @@ func (s *server) fail(f *letter, err error) {
 		e = &messages.Error{Code: e.Code, Op: f.Type.String(), Operand: s.id.String(), Message: e.Message}
 	}
 	s.host.respondError(f, e)
+}
+
+// unwritten tells the module that the last handler's batch is not in the store.
+func (s *server) unwritten() {
+	if h, ok := s.module.(vnode.InfoHandler); ok && s.cx != nil {
+		_ = s.guard(func() { h.HandleInfo(s.context(), vnode.NotWritten{}) })
+	}
 }
 
 // commitChanges writes what a handler without a sender wrote.

@@ -5,6 +5,12 @@ import (
 	"github.com/dee2748c/baton/vnode"
 )
 
+// undo drops what a command has written so far, and what depends on it.
+func (p *partition) undo(cx *vnode.Context) {
+	cx.Reset()
+	p.trees = trees{}
+}
+
 // changed is the end of every way on which a state changes in a partition: what
 // depends on the state of a key is changed with it, in the same batch. The
 // states are what the copy held and what it holds now; the empty one stands for
@@ -17,5 +23,3 @@ func (p *partition) changed(cx *vnode.Context, head ring.Partition, storeKey []b
 	p.changedIndexes(cx, storeKey, old, now)
 	p.changedTree(cx, head, storeKey, old, now)
 }
-
-func (p *partition) changedTree(_ *vnode.Context, _ ring.Partition, _ []byte, _, _ *State) {}

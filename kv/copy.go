@@ -85,7 +85,7 @@ func (p *partition) merge(cx *vnode.Context, body []byte) ([]byte, error) {
 		}
 		held, err := p.mergeItem(cx, flags, key, state)
 		if err != nil {
-			cx.Reset() // all or nothing
+			p.undo(cx) // all or nothing
 			return nil, err
 		}
 		if flags&mergeAnswer != 0 {

@@ -78,7 +78,7 @@ func (p *partition) sweep(cx *vnode.Context, body []byte) ([]byte, error) {
 	for from != nil && s.seen < limit {
 		var err error
 		if from, err = s.bucket(cx, from, to); err != nil {
-			cx.Reset()
+			p.undo(cx)
 			return nil, err
 		}
 	}

@@ -39,6 +39,7 @@ type partition struct {
 	last   command // its room, for the next one
 	other  State   // room for the state that a request brings
 	listed State   // room of the last state that a page looked at
+	trees  trees
 }
 
 // HandleCommand serves one request. Refusals are replies, so that the sender
@@ -72,6 +73,8 @@ func (p *partition) serve(cx *vnode.Context, body []byte) ([]byte, error) {
 		return p.cover(cx, op, rest)
 	case opSweep:
 		return p.sweep(cx, rest)
+	case opTree:
+		return p.treeCommand(cx, rest)
 	default:
 		return nil, fmt.Errorf("operation %d: %w", op, ErrBadRequest)
 	}

@@ -72,7 +72,7 @@ func (p *partition) reap(cx *vnode.Context, body []byte) ([]byte, error) {
 		}
 		state, grace, err := p.reapItem(cx, key, digest, need, do)
 		if err != nil {
-			cx.Reset()
+			p.undo(cx)
 			return nil, err
 		}
 		reply = binary.AppendUvarint(append(reply, byte(state)), grace)

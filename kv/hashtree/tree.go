@@ -73,6 +73,12 @@ func (t *Tree) Sum() (keys, sum uint64) { return t.keys, t.sum }
 // Open returns the number of blocks that are not counted whole.
 func (t *Tree) Open() int { return t.open }
 
+// Blank reports whether nothing is counted: a change would be without effect.
+func (t *Tree) Blank() bool {
+	return t.open == 1 && len(t.groups) == 1 && len(t.groups[0].blocks) == 1 &&
+		t.groups[0].blocks[0].mark == "" && t.groups[0].blocks[0].kept != valid
+}
+
 // Blocks returns the number of blocks.
 func (t *Tree) Blocks() (n int) {
 	for i := range t.groups {

@@ -1,0 +1,520 @@
+package baton
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/dee2748c/baton/actors"
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/kv"
+)
+
+// EntropyOptions say how a node compares its copies with those of others and
+// repairs what differs. The zero value of a field means its default.
+type EntropyOptions struct {
+	// Interval is the pause between two rounds over the node's partitions;
+	// default 1 min. Negative: no rounds; copies that lack acknowledged data are
+	// repaired all the same.
+	Interval time.Duration
+	// Rate bounds what the node's exchanges receive and send, in bytes per
+	// second; default 16 MiB/s. Repairs that were asked for are bounded too.
+	Rate int
+	// Concurrency is how many partitions are compared at once; default 2.
+	Concurrency int
+	// Grace is the least time between two grace periods while tombstones wait to
+	// be removed; default 5 s. A tombstone is kept for three of them.
+	Grace time.Duration
+}
+
+// Defaults of EntropyOptions.
+const (
+	DefaultEntropyInterval    = time.Minute
+	DefaultEntropyRate        = 16 << 20
+	DefaultEntropyConcurrency = 2
+	DefaultEntropyGrace       = 5 * time.Second
+)
+
+func (o EntropyOptions) withDefaults() EntropyOptions {
+	if o.Interval == 0 {
+		o.Interval = DefaultEntropyInterval
+	}
+	if o.Rate <= 0 {
+		o.Rate = DefaultEntropyRate
+	}
+	if o.Concurrency <= 0 {
+		o.Concurrency = DefaultEntropyConcurrency
+	}
+	if o.Grace <= 0 {
+		o.Grace = DefaultEntropyGrace
+	}
+	return o
+}
+
+// EntropyReport says how far a node's copies are compared with the others.
+type EntropyReport struct {
+	// Node is who reports.
+	Node string
+	// Rounds counts the rounds over all partitions, the last of which ended at
+	// LastRound; it is zero before the first one has.
+	Rounds    uint64
+	LastRound time.Time
+	// Exchanges counts those that came to their end, Failed the others.
+	Exchanges, Failed uint64
+	// Repaired counts the states that copies took over, Bytes what passed.
+	Repaired, Bytes uint64
+	// Reaped counts the tombstones that were removed, Expired the objects.
+	Reaped, Expired uint64
+	// Partitions are those that the node owns, in order.
+	Partitions []PartitionEntropy
+}
+
+// PartitionEntropy is one partition of an EntropyReport.
+type PartitionEntropy struct {
+	Partition ring.Partition
+	// Keys is the number of keys of the largest head that was compared, and
+	// Unique how many keys of buckets with one copy were seen: nobody can bring
+	// those back.
+	Keys uint64
+	// IncompleteSince is the version of the record since which the copy lacks
+	// data that was acknowledged, 0 if it does not.
+	IncompleteSince uint64
+	// Last are the latest exchanges with each other copy of each head.
+	Last []EntropyExchange
+	// Running is the exchange under way, nil if there is none.
+	Running *EntropyExchange
+	// Waiting counts the tombstones of the partition's own keys that are not old
+	// enough to be removed.
+	Waiting int
+}
+
+// EntropyExchange is an exchange between a partition of the node and another one.
+type EntropyExchange struct {
+	// Head is the partition that the keys hash to, Copies how many copies they
+	// have.
+	Head   ring.Partition
+	Copies int
+	// With is the partition that was compared with, on Node.
+	With ring.Partition
+	Node ring.NodeID
+	// Began and Ended say when; Ended is zero while it runs.
+	Began, Ended time.Time
+	// Result is what was found and done; of pairs, this node's partition is first.
+	Result kv.Exchanged
+	// Err is why it ended early, empty if it did not.
+	Err string
+}
+
+// RepairReport says what a repair has found and done.
+type RepairReport struct {
+	Partition ring.Partition
+	// Exchanges are those with every other copy of every head.
+	Exchanges []EntropyExchange
+	// Single says that there are buckets whose keys have one copy: what the
+	// partition has lost of them can't be brought back.
+	Single bool
+}
+
+// entropy keeps the node's copies equal to those of others.
+type entropy struct {
+	node *Node
+	opts EntropyOptions
+	pace pace
+
+	mu     sync.Mutex
+	report EntropyReport
+	parts  map[ring.Partition]*PartitionEntropy
+	busy   map[ring.Partition]chan struct{} // being compared: closed when that has ended
+
+	grace   uint64    // the period of the record
+	graceAt time.Time // since when, as seen here
+}
+
+func newEntropy(n *Node, o EntropyOptions) *entropy {
+	return &entropy{
+		node: n, opts: o, pace: pace{rate: float64(o.Rate)}, report: EntropyReport{Node: n.opts.Name},
+		parts: make(map[ring.Partition]*PartitionEntropy), busy: make(map[ring.Partition]chan struct{}),
+	}
+}
+
+// AntiEntropy reports how far the node's copies are compared with the others.
+func (n *Node) AntiEntropy() EntropyReport {
+	e := n.entropy
+	view := n.View()
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	r := e.report
+	for _, p := range n.owned(view) {
+		part := PartitionEntropy{Partition: p}
+		if known := e.parts[p]; known != nil {
+			part = *known
+			part.Last = slices.Clone(known.Last)
+			if known.Running != nil {
+				running := *known.Running
+				part.Running = &running
+			}
+		}
+		part.IncompleteSince = view.Part(kv.KindName, p).Since
+		r.Partitions = append(r.Partitions, part)
+	}
+	return r
+}
+
+// owned returns the partitions of objects that this node owns.
+func (n *Node) owned(view *actors.View) (all []ring.Partition) {
+	for p := range view.RingSize() {
+		if owner, _ := view.Owner(kv.KindName, ring.Partition(p)); owner == n.self {
+			all = append(all, ring.Partition(p))
+		}
+	}
+	return all
+}
+
+// Pauses of the loop.
+const (
+	entropyRetry = time.Second      // before what could not be repaired is tried again
+	sliceWithin  = 20 * time.Second // for one slice of an exchange
+	sliceBytes   = 1 << 20
+	maxTries     = 5 // of slices in a row that other nodes made fail
+)
+
+// start begins what goes on until the node stops: what is incomplete is repaired
+// at once, everything is compared in rounds, and tombstones are removed.
+func (e *entropy) start() {
+	n := e.node
+	n.task(e.watch)
+	n.task(func() { every(n.ctx, e.opts.Grace, e.reap) })
+	if e.opts.Interval > 0 {
+		n.task(func() { every(n.ctx, e.opts.Interval, e.round) })
+	}
+}
+
+// every calls f in intervals, one call at a time.
+func every(ctx context.Context, d time.Duration, f func(context.Context)) {
+	t := time.NewTicker(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			f(ctx)
+		}
+	}
+}
+
+// watch repairs the copies that lack acknowledged data by the record. What can't
+// be repaired is tried again on every change of the record, and after a pause.
+func (e *entropy) watch() {
+	ctx := e.node.ctx
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for {
+		view := e.node.View()
+		incomplete := slices.DeleteFunc(e.node.owned(view), func(p ring.Partition) bool { return !view.Part(kv.KindName, p).Incomplete })
+		if len(incomplete) > 0 {
+			e.each(ctx, incomplete, e.makeWhole)
+			retry.Reset(entropyRetry)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-retry.C:
+		case <-view.Changed():
+		}
+	}
+}
+
+// round compares all partitions of the node with those behind them, whose owners
+// do not have to; and sweeps.
+func (e *entropy) round(ctx context.Context) {
+	view := e.node.View()
+	e.each(ctx, e.node.owned(view), func(ctx context.Context, p ring.Partition) error {
+		if e.node.View().Part(kv.KindName, p).Transfer != nil {
+			return nil
+		}
+		_, err := e.partition(ctx, p, false)
+		return errors.Join(err, e.sweep(ctx, p), e.save(ctx, p))
+	})
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.report.Rounds++
+	e.report.LastRound = time.Now()
+}
+
+// each runs f for the partitions, a few at once.
+func (e *entropy) each(ctx context.Context, all []ring.Partition, f func(context.Context, ring.Partition) error) {
+	var wg sync.WaitGroup
+	free := make(chan struct{}, e.opts.Concurrency)
+	for _, p := range all {
+		select {
+		case free <- struct{}{}:
+		case <-ctx.Done():
+			wg.Wait()
+			return
+		}
+		wg.Go(func() {
+			if err := f(ctx, p); err != nil && ctx.Err() == nil {
+				e.node.opts.Logger.Info("copies not compared", "partition", p, "err", err)
+			}
+			<-free
+		})
+	}
+	wg.Wait()
+}
+
+// RepairPartition compares a partition that this node owns with every other copy
+// of what it keeps, repairs both, and returns when that is done. It fails when
+// another copy can't be reached; what was repaired stays. A partition that the
+// node does not own is ErrNotOwner.
+func (n *Node) RepairPartition(ctx context.Context, p ring.Partition) (RepairReport, error) {
+	if owner, _ := n.View().Owner(kv.KindName, p); owner != n.self {
+		return RepairReport{Partition: p}, fmt.Errorf("repair partition %d: it is owned by %q: ask that node: %w", p, owner, ErrNotOwner)
+	}
+	r, err := n.entropy.repair(ctx, p)
+	if err != nil {
+		return r, fmt.Errorf("repair partition %d: %w", p, err)
+	}
+	return r, nil
+}
+
+// ErrNotOwner says that this node does not own the partition.
+var ErrNotOwner = errors.New("partition of another node")
+
+// makeWhole repairs a copy that lacks acknowledged data.
+func (e *entropy) makeWhole(ctx context.Context, p ring.Partition) error {
+	_, err := e.repair(ctx, p)
+	return err
+}
+
+// repair compares a partition with all other copies of what it keeps. Then the
+// record may say that it is whole, if it did not lose more meanwhile.
+func (e *entropy) repair(ctx context.Context, p ring.Partition) (RepairReport, error) {
+	n := e.node
+	before := n.View().Part(kv.KindName, p)
+	r := RepairReport{Partition: p, Single: slices.Contains(kv.CopyCounts(n.catalog()), 1)}
+	var err error
+	if r.Exchanges, err = e.partition(ctx, p, true); err != nil || !before.Incomplete {
+		return r, err
+	}
+	_, err = n.ask(ctx, topology.MarkWhole{Kind: kv.KindName, Partition: p, Owner: n.self, Epoch: before.Epoch, Since: before.Since})
+	if err != nil {
+		return r, err
+	}
+	n.opts.Logger.Info("copy is whole again", "partition", p)
+	return r, e.save(ctx, p)
+}
+
+// partition compares one partition with the other copies of all heads that it
+// keeps: with each of them, or only with those whose owners do not do it.
+func (e *entropy) partition(ctx context.Context, p ring.Partition, all bool) (done []EntropyExchange, err error) {
+	release, err := e.claim(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer release()
+	catalog, size := e.node.catalog(), e.node.View().RingSize()
+	copies := kv.CopiesSignature(catalog)
+	var errs []error
+	for _, n := range kv.CopyCounts(catalog) {
+		n = min(n, size)
+		for back := range n {
+			head := p.Next(size-back, size)
+			for i := range n {
+				with := head.Next(i, size)
+				if with == p || !all && with < p {
+					continue
+				}
+				x := e.exchange(ctx, p, EntropyExchange{Head: head, Copies: n, With: with}, copies)
+				done = append(done, x)
+				if x.Err != "" {
+					errs = append(errs, fmt.Errorf("head %d with partition %d of %s: %s", head, with, x.Node, x.Err))
+				}
+				if ctx.Err() != nil {
+					return done, ctx.Err()
+				}
+			}
+		}
+	}
+	return done, errors.Join(errs...)
+}
+
+// claim waits until no other exchange of the partition runs.
+func (e *entropy) claim(ctx context.Context, p ring.Partition) (release func(), err error) {
+	for {
+		e.mu.Lock()
+		wait := e.busy[p]
+		if wait == nil {
+			mine := make(chan struct{})
+			e.busy[p] = mine
+			e.mu.Unlock()
+			return func() {
+				e.mu.Lock()
+				defer e.mu.Unlock()
+				delete(e.busy, p)
+				close(mine)
+			}, nil
+		}
+		e.mu.Unlock()
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// exchange compares a partition with another one, in slices that follow the
+// record and keep to the rate.
+func (e *entropy) exchange(ctx context.Context, p ring.Partition, x EntropyExchange, copies uint64) EntropyExchange {
+	host := e.node.host
+	x.Began = time.Now()
+	m := kv.NewExchange(x.Head, x.Copies, p, x.With, copies)
+	tries := 0
+	for m.More() && x.Err == "" {
+		set := host.Replicas(kv.KindName, x.Head, x.Copies)
+		for _, c := range set.Copies {
+			if c.Partition == x.With {
+				x.Node = c.Node
+			}
+			if (c.Partition == x.With || c.Partition == p) && !c.Up {
+				x.Err = fmt.Sprintf("%s does not seem to answer", c.Node)
+			}
+		}
+		if x.Err != "" {
+			break
+		}
+		before := m.Result().Bytes
+		m.Slice(set, uint64(time.Now().UnixMilli()), sliceBytes)
+		e.note(p, x, false)
+		err := e.slice(ctx, m)
+		x.Result = m.Result()
+		switch tries++; {
+		case err == nil:
+			tries = 0
+			err = e.pace.wait(ctx, x.Result.Bytes-before)
+		case tries < maxTries && (errors.Is(err, kv.ErrStaleGrace) || errors.Is(err, kv.ErrOtherCopies)):
+			err = e.pace.wait(ctx, uint64(e.opts.Rate/10)) // the record is on its way
+		}
+		if err != nil {
+			x.Err = err.Error()
+		}
+	}
+	x.Ended = time.Now()
+	e.note(p, x, true)
+	return x
+}
+
+func (e *entropy) slice(ctx context.Context, m *kv.Exchange) error {
+	ctx, cancel := context.WithTimeout(ctx, sliceWithin)
+	defer cancel()
+	if err := e.node.host.Run(ctx, kv.KindName, m); err != nil {
+		return err
+	}
+	return m.Err()
+}
+
+// note keeps an exchange for the report.
+func (e *entropy) note(p ring.Partition, x EntropyExchange, ended bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	part := e.part(p)
+	if !ended {
+		part.Running = &x
+		return
+	}
+	part.Running = nil
+	part.Keys = max(part.Keys, x.Result.Keys)
+	i := slices.IndexFunc(part.Last, func(l EntropyExchange) bool { return l.Head == x.Head && l.Copies == x.Copies && l.With == x.With })
+	if i < 0 {
+		part.Last = append(part.Last, x)
+	} else {
+		part.Last[i] = x
+	}
+	e.report.Bytes += x.Result.Bytes
+	e.report.Repaired += x.Result.Repaired[0] + x.Result.Repaired[1]
+	if x.Err == "" {
+		e.report.Exchanges++
+	} else {
+		e.report.Failed++
+	}
+}
+
+func (e *entropy) part(p ring.Partition) *PartitionEntropy {
+	part := e.parts[p]
+	if part == nil {
+		part = &PartitionEntropy{Partition: p}
+		e.parts[p] = part
+	}
+	return part
+}
+
+// save makes a vnode store its hash trees.
+func (e *entropy) save(ctx context.Context, p ring.Partition) error {
+	for {
+		reply, err := e.node.host.Request(ctx, kv.KindName, p, kv.EncodeSaveTrees())
+		if err != nil {
+			return err
+		}
+		if more, err := kv.DecodeSaveTrees(reply); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// saveWithin is how long a node that stops takes to store its hash trees; what is
+// not stored is counted anew.
+const saveWithin = 2 * time.Second
+
+// saveAll makes all vnodes of the node store their hash trees before it stops.
+func (e *entropy) saveAll(ctx context.Context) {
+	n := e.node
+	if n.host == nil || n.opts.Engine == EngineMemory {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, saveWithin)
+	defer cancel()
+	for _, p := range n.owned(n.View()) {
+		if err := e.save(ctx, p); err != nil {
+			n.opts.Logger.Info("hash trees not stored", "partition", p, "err", err)
+		}
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// pace bounds how many bytes pass in a second.
+type pace struct {
+	rate float64
+
+	mu   sync.Mutex
+	free time.Time // when what passed so far is paid for
+}
+
+// wait returns when so many more bytes are paid for.
+func (p *pace) wait(ctx context.Context, n uint64) error {
+	p.mu.Lock()
+	now := time.Now()
+	if p.free.Before(now) {
+		p.free = now
+	}
+	p.free = p.free.Add(time.Duration(float64(n) / p.rate * float64(time.Second)))
+	pause := p.free.Sub(now)
+	p.mu.Unlock()
+	if pause < 10*time.Millisecond { // not worth a timer
+		return ctx.Err()
+	}
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
