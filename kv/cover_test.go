@@ -415,6 +415,10 @@ func TestCover_valuesAndExpiry(t *testing.T) {
 	if err != nil || len(got) != 1 || len(got[0].Object.Siblings) != 2 || got[0].Object.Text() != "two" {
 		t.Fatalf("%+v, %v", got, err)
 	}
+	o.Settle = true
+	if got, err := r.scan(s, o, first, never); err != nil || len(got) != 1 || got[0].Object.Siblings != nil || got[0].Object.Text() != "two" {
+		t.Errorf("settled: %+v, %v", got, err)
+	}
 	o.Now, o.TTL = time.UnixMilli(12), 9*time.Millisecond
 	if got, err := r.scan(s, o, first, never); err != nil || len(got) != 0 {
 		t.Errorf("expired: %+v, %v", got, err)
