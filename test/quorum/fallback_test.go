@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 	"github.com/dee2748c/baton/actors"
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/replica"
 	"github.com/dee2748c/baton/store"
 	"github.com/dee2748c/baton/vnode"
 )
@@ -281,6 +283,55 @@ func TestFallback_otherKind(t *testing.T) {
 		}
 		if errors.Join(b.outcome.errs...) == nil {
 			t.Errorf("%+v", b.outcome)
+		}
+	})
+}
+
+// to sends one body to one vnode.
+type to struct {
+	all
+	entry ring.Entry
+}
+
+func (m *to) Step(e replica.Event, sends []replica.Send) []replica.Send {
+	if e.Type == replica.Begin {
+		m.left = 1
+		return append(sends, replica.Send{To: m.entry, Body: m.body})
+	}
+	return m.all.Step(e, sends)
+}
+
+// TestFallback_changedMeanwhile: what is written to a fallback while it hands
+// back is handed back too, and not removed with what it replaced.
+func TestFallback_changedMeanwhile(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		w.lose("c")
+		of := ring.Partition(0)
+		for w.log.State().Ring().Owner(of) != "c" {
+			of++
+		}
+		w.write("a", of, "x")
+		keeper := w.log.State().Hints(kindName, of)[0].Node
+		w.find()
+		w.board.SetFaults(actors.Fault{Delay: 50 * time.Millisecond})
+		w.until("a page is on its way", func() bool {
+			f := w.nodes[keeper].host.Fallbacks()
+			return len(f) == 1 && strings.HasPrefix(f[0].State, "returning")
+		})
+		m := &to{all: all{body: []byte("wx")}, entry: ring.Entry{Partition: of, Node: keeper, Fallback: true}}
+		if err := w.nodes[keeper].host.Run(t.Context(), kindName, m); err != nil {
+			t.Fatal(err)
+		}
+		if f := w.nodes[keeper].host.Fallbacks(); len(f) != 1 || !strings.HasPrefix(f[0].State, "returning") {
+			t.Fatalf("the hand-back was over too soon: %+v", f)
+		}
+		w.settled()
+		part, err := w.nodes["c"].engine.Open(store.ID{Kind: kindName, Partition: of})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if item, err := part.Get([]byte("x")); err != nil || count(item.Value) != 2 {
+			t.Errorf("the owner has %v, %v; want 2", item, err)
 		}
 	})
 }
