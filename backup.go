@@ -386,6 +386,11 @@ func restore(ctx context.Context, o RestoreOptions) (*BackupManifest, error) {
 		return nil, err
 	}
 	id := identity{Node: string(m.Node), Nonce: m.Nonce, ClusterID: restoredCluster(state.ClusterID(), lead)}
+	kept, err := hex.DecodeString(m.StoreID)
+	if err != nil || len(kept) != len(id.Store) {
+		return nil, fmt.Errorf("%w: its manifest names the store %q", ErrBackup, m.StoreID)
+	}
+	copy(id.Store[:], kept) // else the node would take its data for lost
 	for _, f := range m.Files {
 		if dir, name := filepath.Split(filepath.FromSlash(f.Name)); filepath.Clean(dir) == storeDir {
 			if err := copyFile(filepath.Join(o.Backup, dir, name), filepath.Join(o.DataDir, storeDir, name)); err != nil {

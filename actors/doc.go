@@ -9,6 +9,8 @@
 //	frame -> Host.deliver -> vnodeActor -> Lifecycle.Admit -> module -> reply
 //	record -> Host.applyState -> sessions, View -> Lifecycle.Step -> actions
 //	transfer: sourceTask (Sender) ==stream==> targetStream (Receiver) -> staging
+//	request: Host.Run -> replica.Machine -> vnodes of several nodes -> Answer, Fail -> machine
+//	fallback: fallbackActor -> Fallback -> hint in the record -> module -> pages to the owner
 //	job: Run -> coordinatorActor (Coordinator, Folds) -> foldSource -> pipeVnode
 //	     (Queues) -> workerActor (Runner) -> ... -> sinkActor (Sink) -> Run.Next
 //
@@ -29,8 +31,10 @@
 // # Invariants
 //
 //   - I1 Within a node no message is encoded; between nodes none is copied but by the socket.
-//   - I2 A command is answered at most once, and after what it wrote is durable.
+//   - I2 A command is answered at most once, and after what it wrote is durable unless its sender asks for less.
 //   - I3 No transfer step waits for a timer; time only repeats what may have been lost.
 //   - I4 After Stop no goroutine of the host runs.
 //   - I5 A side effect of a session happens inside one of its guards, or not at all (F6).
+//   - I6 A read beside a vnode is answered only if the vnode served all the while (F9).
+//   - I7 A fallback answers under a hint in the record, and removes what the owner has durably and nothing else.
 package actors

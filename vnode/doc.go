@@ -24,6 +24,12 @@
 // FOLD_REQ carry a session, so that a vnode which believes itself to be moving
 // without a session to move under can't be written down.
 //
+// # The life of a fallback
+//
+// A vnode that stands in for a primary of another node has a life of its own,
+// the machine [Fallback]: it registers itself in the record, serves on a store of
+// its own, and hands back.
+//
 // # Decisions and effects
 //
 // Lifecycle.Step takes what happened (the applied record, the answer of the
@@ -41,4 +47,5 @@
 //   - I5 A command hops at most once (F14).
 //   - I6 A Tombstone and an Absent vnode name the owner; they never answer as if they were empty.
 //   - I7 What was parked or deferred during a session is answered: by the owner after the flip, here after an abort.
+//   - I8 A fallback answers only under a hint of the record, and forgets an item only once the owner has it durably.
 package vnode
