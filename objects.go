@@ -7,6 +7,8 @@ import (
 	"iter"
 
 	"github.com/dee2748c/baton/api/admin"
+	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/kv/bucket"
 )
@@ -162,4 +164,71 @@ func (o objects) ActivateType(ctx context.Context, name string) error {
 
 func (o objects) UpdateType(ctx context.Context, name string, c bucket.Changes) error {
 	return o.change(func(b Buckets) error { return b.UpdateType(ctx, name, c) })
+}
+
+func (o objects) Entropy() (admin.Entropy, error) {
+	if _, err := o.kv(); err != nil {
+		return admin.Entropy{}, err
+	}
+	r := o.admin.n.AntiEntropy()
+	out := admin.Entropy{
+		Node: o.admin.n.self, Rounds: r.Rounds, LastRound: r.LastRound, Exchanges: r.Exchanges, Failed: r.Failed,
+		Repaired: r.Repaired, Bytes: r.Bytes, Reaped: r.Reaped, Expired: r.Expired, Partitions: []admin.EntropyPartition{},
+	}
+	for _, p := range r.Partitions {
+		v := admin.EntropyPartition{Partition: p.Partition, Keys: p.Keys, IncompleteSince: p.IncompleteSince, Waiting: p.Waiting, Last: exchanges(p.Last)}
+		if p.Running != nil {
+			v.Running = &exchanges([]EntropyExchange{*p.Running})[0]
+		}
+		out.Partitions = append(out.Partitions, v)
+	}
+	return out, nil
+}
+
+func exchanges(all []EntropyExchange) []admin.Exchange {
+	out := make([]admin.Exchange, len(all))
+	for i, x := range all {
+		out[i] = admin.Exchange{
+			Head: x.Head, Copies: x.Copies, With: x.With, Node: x.Node, Began: x.Began, Ended: x.Ended, Keys: x.Result.Keys,
+			Differing: x.Result.Differing, Taken: x.Result.Repaired[0], Given: x.Result.Repaired[1], Bytes: x.Result.Bytes, Error: x.Err,
+		}
+	}
+	return out
+}
+
+func (o objects) Repair(ctx context.Context, p ring.Partition) (admin.Repair, error) {
+	if _, err := o.kv(); err != nil {
+		return admin.Repair{}, err
+	}
+	if size := o.admin.View().RingSize(); int(p) >= size {
+		return admin.Repair{}, fmt.Errorf("%w: the ring has partitions 0 to %d", topology.ErrUnknownPartition, size-1)
+	}
+	r, err := o.admin.n.RepairPartition(ctx, p)
+	if errors.Is(err, ErrNotOwner) {
+		err = fmt.Errorf("%w: %w", admin.ErrNotOwner, err)
+	}
+	return admin.Repair{Partition: r.Partition, Exchanges: exchanges(r.Exchanges), Single: r.Single}, err
+}
+
+func (o objects) Backup(ctx context.Context, dir string) (admin.DataBackup, error) {
+	if _, err := o.kv(); err != nil {
+		return admin.DataBackup{}, err
+	}
+	m, err := o.admin.n.Backup(ctx, dir)
+	if err != nil {
+		if errors.Is(err, ErrVolatile) || errors.Is(err, ErrMoved) || errors.Is(err, ErrBackup) {
+			err = fmt.Errorf("%w: %w", admin.ErrBackup, err)
+		}
+		return admin.DataBackup{}, err
+	}
+	out := admin.DataBackup{
+		Node: m.Node, Directory: dir, ClusterID: m.ClusterID, RecordVersion: m.RecordVersion, Partitions: len(m.Partitions), Files: len(m.Files),
+	}
+	for _, p := range m.Partitions {
+		out.Items += p.Items
+	}
+	for _, f := range m.Files {
+		out.Bytes += f.Size
+	}
+	return out, nil
 }

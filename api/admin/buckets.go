@@ -54,7 +54,15 @@ func storeEndpoints() map[string]map[string]endpoint {
 		return map[string]endpoint{http.MethodGet: {about: about, private: true, serve: serve}}
 	}
 	only := func(e endpoint) map[string]endpoint { return map[string]endpoint{http.MethodPost: e} }
+	slow := func(e endpoint) map[string]endpoint {
+		e.slow = true
+		return only(e)
+	}
 	return map[string]map[string]endpoint{
+		"/v1/entropy":              get("anti-entropy of this node", entropy),
+		"/v1/repair":               slow(post("compare a partition of this node with every other copy now", repair)),
+		"/v1/hints":                get("data that fallbacks keep for others", hints),
+		"/v1/backup":               slow(post("write a backup of this node to a directory of its machine", backupData)),
 		"/v1/bucket":               get("the properties of the bucket ?type=T&bucket=B", bucketProperties),
 		"/v1/bucket-set":           only(post("set properties of a bucket", setBucket)),
 		"/v1/bucket-reset":         only(post("take back what was said about a bucket beside its type", resetBucket)),

@@ -44,6 +44,10 @@ var (
 	ErrProperty = errors.New("unusable property")
 	// ErrHook is returned for a hook that is not there, or refused a write.
 	ErrHook = errors.New("refused by a hook")
+	// ErrNotOwner is returned for a partition that the asked node does not own.
+	ErrNotOwner = errors.New("partition of another node")
+	// ErrBackup is returned for a backup that can't be made now, or there.
+	ErrBackup = errors.New("backup not made")
 	// ErrIncomplete is returned by a Client for a stream that was cut off.
 	ErrIncomplete = errors.New("answer incomplete")
 	// ErrUnreachable is returned by a Client when nothing answers.
@@ -157,6 +161,8 @@ var known = []struct {
 	{kv.ErrListings, "overloaded", http.StatusServiceUnavailable, "ask again when some of the listings under way have ended"},
 	{kv.ErrCorrupt, "object_corrupt", http.StatusInternalServerError, ""},
 	{kv.ErrFormat, "object_format", http.StatusInternalServerError, "read it with the version that wrote it, or a newer one"},
+	{ErrNotOwner, "other_owner", http.StatusConflict, "ask its owner: see baton cluster ring"},
+	{ErrBackup, "backup", http.StatusConflict, ""},
 	{ErrProperty, "bad_property", http.StatusBadRequest, "see baton bucket props for names and values"},
 	{ErrHook, "hook", http.StatusConflict, ""},
 	{bucket.ErrNoType, "no_bucket_type", http.StatusNotFound, "create it: baton bucket-type create"},

@@ -89,6 +89,8 @@ type endpoint struct {
 	about string
 	// private endpoints are served with Options.Changes only.
 	private bool
+	// slow endpoints take as long as they take, while the client waits.
+	slow bool
 	// limit of the body in bytes; 0 means MaxBody.
 	limit int64
 	serve func(context.Context, *handler, request) (any, error)
@@ -160,6 +162,11 @@ func (h *handler) answer(ctx context.Context, w http.ResponseWriter, r *http.Req
 		if err := h.read(w, r, e, &req); err != nil {
 			return nil, err
 		}
+	}
+	if e.slow {
+		ctx = r.Context()
+		control := http.NewResponseController(w) // a recorder of tests has no deadlines
+		_, _ = control.SetReadDeadline(time.Time{}), control.SetWriteDeadline(time.Time{})
 	}
 	return e.serve(ctx, h, req)
 }

@@ -30,6 +30,7 @@ type Store interface {
 	// behind it, empty behind the last.
 	IndexPage(ctx context.Context, q kv.IndexQuery) ([]kv.IndexEntry, string, error)
 	Types
+	Care
 }
 
 // Types are the properties of buckets and the bucket types of the cluster. The

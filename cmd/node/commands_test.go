@@ -144,6 +144,7 @@ func TestCommands_grammar(t *testing.T) {
 		"import", "import nowhere", "import a b", "import a --on-conflict merge",
 		"bucket props", "bucket set b", "bucket set b n_val", "bucket set b {", "bucket reset", "bucket porps b",
 		"bucket-type create", "bucket-type update t", "bucket-type activate", "bucket-type status",
+		"entropy x", "repair", "repair one", "repair 1 2", "hints x", "backup", "backup a b", "restore", "restore nowhere",
 		"bench x", "bench --workload g", "bench --nodes -1", "bench --records 0",
 		"steal",
 	} {

@@ -53,6 +53,7 @@ unknown, 4 refused by the cluster's state.`,
 	root.AddCommand(newStart(), newCluster(), newTransfers(), newTransferLimit(), newHandoff(),
 		newRingReady(), newRingStatus(), newMembers("member-status"), newConfig(), newDemo(), newVersion(),
 		newGet(), newPut(), newDel(), newList(), newLoad(), newExport(), newImport(),
-		newBucket(), newBucketType(), newBench())
+		newBucket(), newBucketType(), newBench(),
+		newEntropy(), newRepair(), newHints(), newDataBackup(), newDataRestore())
 	return root
 }

@@ -18,6 +18,7 @@ import (
 // newest context leaves a sibling. It is safe for concurrent use.
 type Store struct {
 	Catalog
+	Care
 	mu      sync.Mutex
 	objects map[admin.Name]*versions
 	err     error
@@ -48,7 +49,7 @@ var _ admin.Store = (*Store)(nil)
 
 // NewStore returns an empty store of a node, in whose record bucket types are.
 func NewStore(n *Node) *Store {
-	return &Store{Catalog: Catalog{n}, objects: map[admin.Name]*versions{}}
+	return &Store{Catalog: Catalog{n}, Care: Care{n}, objects: map[admin.Name]*versions{}}
 }
 
 // Fail makes every request fail with err from now on, or none with nil.

@@ -1,0 +1,36 @@
+package admintest
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/dee2748c/baton/api/admin"
+	"github.com/dee2748c/baton/cluster/ring"
+)
+
+// Care is that of a Store: a node with one partition of its own, 1, of which an
+// exchange found two states that differed.
+type Care struct{ node *Node }
+
+var exchange = admin.Exchange{Head: 1, Copies: 3, With: 2, Node: "n2", Keys: 10, Differing: 2, Taken: 1, Given: 1, Bytes: 2048}
+
+// Entropy implements admin.Care.
+func (c Care) Entropy() (admin.Entropy, error) {
+	return admin.Entropy{
+		Node: c.node.Name(), Rounds: 3, Exchanges: 6, Repaired: 2, Bytes: 2048, Reaped: 1,
+		Partitions: []admin.EntropyPartition{{Partition: 1, Keys: 10, IncompleteSince: 7, Last: []admin.Exchange{exchange}}},
+	}, nil
+}
+
+// Repair implements admin.Care.
+func (c Care) Repair(_ context.Context, p ring.Partition) (admin.Repair, error) {
+	if p != 1 {
+		return admin.Repair{}, fmt.Errorf("repair partition %d: %w", p, admin.ErrNotOwner)
+	}
+	return admin.Repair{Partition: p, Exchanges: []admin.Exchange{exchange}, Single: true}, nil
+}
+
+// Backup implements admin.Care: it writes nothing.
+func (c Care) Backup(_ context.Context, dir string) (admin.DataBackup, error) {
+	return admin.DataBackup{Node: c.node.Name(), Directory: dir, ClusterID: c.node.Cluster().String(), RecordVersion: 1, Partitions: 8, Items: 100, Files: 12, Bytes: 4096}, nil
+}
