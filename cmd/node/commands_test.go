@@ -292,7 +292,7 @@ func TestConfigShow(t *testing.T) {
 // TestCommands_askOneNode holds every command but those about this machine to
 // --admin and --json.
 func TestCommands_askOneNode(t *testing.T) {
-	local := map[string]bool{"baton demo": true, "baton version": true, "baton config check": true, "baton start": true, "baton cluster recover": true}
+	local := map[string]bool{"baton demo": true, "baton version": true, "baton config check": true, "baton start": true, "baton cluster recover": true, "baton restore": true}
 	var check func(*cobra.Command)
 	check = func(c *cobra.Command) {
 		for _, sub := range c.Commands() {

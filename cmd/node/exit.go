@@ -76,7 +76,7 @@ func badInput(err error) bool {
 	var input *demo.InputError
 	var setting *settings.Error
 	var usage *usageError
-	return errors.Is(err, baton.ErrAddrInUse) || errors.As(err, &usage) || errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &benchFlag) || errors.As(err, &input) || errors.As(err, &setting)
+	return errors.Is(err, baton.ErrAddrInUse) || errors.Is(err, baton.ErrBackup) || errors.As(err, &usage) || errors.As(err, &option) || errors.As(err, &flag) || errors.As(err, &benchFlag) || errors.As(err, &input) || errors.As(err, &setting)
 }
 
 func isOne(err error, targets []error) bool {
