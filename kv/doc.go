@@ -10,8 +10,8 @@
 //	client                                      partition
 //	  Put  --EncodeRequest--> body -----------> HandleCommand: one atomic batch
 //	       <--Put.DecodeReply-- Written <------ siblings, context | a code with its text
-//	  List --EncodeRequest--> body -----------> scan from After, one page
-//	       <--List.DecodeReply- Page <--------- objects, more
+//	  CoverPage --page of a Scan--------------> one range of the store
+//	       <--- merged with other copies' <---- positions, outlines or objects, next
 //
 //	fold:  Snapshot --Scanner--> item, item, ... --pipe--> DecodeItem --> map function
 //

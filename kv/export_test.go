@@ -53,3 +53,6 @@ func CheckOutline(b []byte) ([]byte, error) {
 	}
 	return appendOutline(nil, &s, func(content []byte) bool { return content[0] == carrying[0] }), nil
 }
+
+// Answer strips the code from a reply, or returns the error that it stands for.
+func Answer(body []byte) ([]byte, error) { return answer(body) }

@@ -61,8 +61,6 @@ func (p *partition) serve(cx *vnode.Context, body []byte) ([]byte, error) {
 		return p.write(cx, body)
 	case opGet, opDigest:
 		return p.read(cx, op, rest)
-	case opList:
-		return list(cx, rest)
 	case opMerge:
 		return p.merge(cx, rest)
 	case opReap:
@@ -105,39 +103,4 @@ func (p *partition) name(storeKey []byte) (head ring.Partition, bucketType, buck
 // keeps reports whether a bucket may have a copy of the head's keys here.
 func (p *partition) keeps(head ring.Partition) bool {
 	return int(head) < p.size && (int(p.id)-int(head)+p.size)%p.size < bucket.MaxN
-}
-
-// list answers a page of a head's objects.
-func list(cx *vnode.Context, body []byte) ([]byte, error) {
-	raw, err := cutList(body)
-	if err != nil {
-		return nil, err
-	}
-	head, t, b, err := decodePrefix(raw.prefix)
-	if err != nil {
-		return nil, err
-	}
-	from, to := BucketRange(head, t, b, view(raw.after))
-	reply := []byte{codeOK, 0}
-	items, more := 0, false
-	var entry []byte
-	for key, stored := range cx.Scan(from, to) {
-		if storedDeleted(stored) {
-			continue
-		}
-		if more = items == raw.limit || items > 0 && len(reply) >= raw.bytes; more {
-			break
-		}
-		if raw.keysOnly {
-			reply = appendBytes(reply, key)
-		} else {
-			entry = AppendItem(entry[:0], key, stored)
-			reply = appendBytes(reply, entry)
-		}
-		items++
-	}
-	if more {
-		reply[1] = 1
-	}
-	return reply, nil
 }

@@ -3,14 +3,12 @@ package kv_test
 import (
 	"errors"
 	"maps"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"pgregory.net/rapid"
 
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/kv"
@@ -66,15 +64,6 @@ func (s *server) send(body []byte) []byte {
 		s.t.Fatal(err)
 	}
 	return reply.Body
-}
-
-func (s *server) do(r kv.Request) []byte {
-	s.t.Helper()
-	body, err := kv.EncodeRequest(r, testHead)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.send(body)
 }
 
 // one is the bucket of tests of a single copy.
@@ -214,8 +203,6 @@ func TestKind_refusals(t *testing.T) {
 	refused(err, kv.ErrTooLarge)
 	_, err = kv.NewRemove(s.set(), kv.Delete{Bucket: "b"}, &one)
 	refused(err, kv.ErrEmptyName)
-	_, err = kv.EncodeRequest(kv.List{}, testHead)
-	refused(err, kv.ErrEmptyName)
 
 	// What a node of other make could send.
 	key := kv.AppendKey(nil, testHead, "", "b", "k")
@@ -230,6 +217,9 @@ func TestKind_refusals(t *testing.T) {
 	}{
 		{"empty", nil, kv.ErrBadRequest},
 		{"unknown operation", []byte{99}, kv.ErrBadRequest},
+		{"page with unknown flags", []byte{10, 128, 3}, kv.ErrBadRequest},
+		{"page of a head that is elsewhere", []byte{10, 0, 9, 0, 1, 'b', 0, 1, 1, 0, 0, 0}, kv.ErrBadRequest},
+		{"cut page", []byte{10, 0, 3, 0, 1, 'b', 0, 1}, kv.ErrBadRequest},
 		{"put under no key", put([]byte("nonsense"), value), kv.ErrBadRequest},
 		{"put under a key of a head that is elsewhere", put(kv.AppendKey(nil, 9, "", "b", "k"), value), kv.ErrBadRequest},
 		{"put under an empty key", put(kv.AppendKey(nil, testHead, "", "b", ""), value), kv.ErrEmptyName},
@@ -246,9 +236,6 @@ func TestKind_refusals(t *testing.T) {
 		{"delete of nothing", []byte{3, 0, 0, 0, 1, 0x10}, kv.ErrBadRequest},
 		{"delete with a value", append([]byte{3}, put(key, value)[1:]...), kv.ErrBadRequest},
 		{"cut delete", []byte{3, 7}, kv.ErrBadRequest},
-		{"list of a key", append([]byte{4, 0, 10, 10, byte(len(key))}, key...), kv.ErrBadRequest},
-		{"list with unknown flags", append([]byte{4, 2, 10, 10, byte(len(key) - 1)}, key...), kv.ErrBadRequest},
-		{"cut list", []byte{4, 0, 10}, kv.ErrBadRequest},
 		{"merge with unknown flags", []byte{5, 8, 0}, kv.ErrBadRequest},
 		{"merge of garbage", append(kv.AppendItem([]byte{5, 0, 0}, key, []byte{1, 2}), kv.AppendItem(nil, key, nil)...), kv.ErrBadRequest},
 		{"digest of nothing", []byte{6}, kv.ErrBadRequest},
@@ -257,7 +244,7 @@ func TestKind_refusals(t *testing.T) {
 		{"sweep without a limit", []byte{12, 0}, kv.ErrBadRequest},
 	} {
 		reply := s.send(r.body)
-		if _, err := (kv.List{}).DecodeReply(reply); !errors.Is(err, r.want) {
+		if _, err := kv.Answer(reply); !errors.Is(err, r.want) {
 			t.Errorf("%s: %v, want %v", r.name, err, r.want)
 		}
 	}
@@ -268,71 +255,18 @@ func TestKind_refusals(t *testing.T) {
 
 func TestDecodeReply_refusesWhatAnswersSomethingElse(t *testing.T) {
 	for _, body := range [][]byte{nil, {200}, {0}, {0, 0, 5, 1}} {
-		if _, err := (kv.List{Bucket: "b"}).DecodeReply(body); err == nil {
-			t.Errorf("list takes %x", body)
-		}
 		if _, err := (kv.Reapable{}).DecodeReply(body); err == nil {
 			t.Errorf("reapable takes %x", body)
 		}
 	}
 }
 
-// I5: pages of any size yield the bucket's objects once, in key order.
-func TestList_pagesAddUp(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		s := serve(rt)
-		want := map[string]string{}
-		for range rapid.IntRange(0, 30).Draw(rt, "objects") {
-			o := objectGen().Draw(rt, "object")
-			if o.Key == "" {
-				continue
-			}
-			o.Bucket = rapid.SampledFrom([]string{"b", "b\x00", "a"}).Draw(rt, "bucket")
-			s.put(o)
-			if o.Type == "" && o.Bucket == "b" {
-				want[o.Key] = o.Text()
-			}
-		}
-		list := kv.List{
-			Bucket:   "b",
-			Limit:    rapid.IntRange(1, 7).Draw(rt, "limit"),
-			Bytes:    rapid.IntRange(1, 500).Draw(rt, "bytes"),
-			KeysOnly: rapid.Bool().Draw(rt, "keys only"),
-		}
-		var keys []string
-		for more := true; more; {
-			page, err := list.DecodeReply(s.do(list))
-			if err != nil {
-				rt.Fatal(err)
-			}
-			if len(page.Objects) > list.Limit {
-				rt.Fatalf("a page of %d objects, the limit was %d", len(page.Objects), list.Limit)
-			}
-			for _, o := range page.Objects {
-				if !list.KeysOnly && o.Text() != want[o.Key] {
-					rt.Fatalf("object %q is %q, want %q", o.Key, o.Text(), want[o.Key])
-				}
-				keys = append(keys, o.Key)
-				list.After = o.Key
-			}
-			more = page.More
-		}
-		if diff := cmp.Diff(slices.Sorted(maps.Keys(want)), keys, cmpopts.EquateEmpty()); diff != "" {
-			rt.Fatalf("listing (-want +got):\n%s", diff)
-		}
-	})
-}
-
 func FuzzHandleCommand(f *testing.F) {
 	key := kv.AppendKey(nil, testHead, "", "b", "k")
 	stored := kv.AppendStored(nil, kv.Object{Value: []byte("v")})
 	digest := kv.DigestOf(stored)
-	list, err := kv.EncodeRequest(kv.List{Bucket: "b", After: "a", Limit: 3, KeysOnly: true}, testHead)
-	if err != nil {
-		f.Fatal(err)
-	}
 	for _, body := range [][]byte{
-		list,
+		{10, 0, byte(testHead), 0, 1, 'b', 0, 3, 9, 0, 1, 'a', 0},
 		append([]byte{2}, key...),
 		append([]byte{6}, key...),
 		kv.AppendItem([]byte{1, 0, 0, 0}, key, []byte{15, 1, 'w'}),

@@ -1,23 +1,12 @@
 package kv
 
 import (
-	"encoding/binary"
 	"fmt"
 	"time"
 
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/kv/bucket"
 )
-
-// A Request is an operation that one partition serves by itself. Its encoding is
-// the body of a vnode command. [Put], [Get] and [Delete] concern all copies of a
-// key: [NewWrite] and [NewRead] make the machines that ask them.
-type Request interface {
-	// appendBody appends the encoding of the request.
-	appendBody(dst []byte, head ring.Partition) []byte
-	// check reports a name or value that no vnode would accept.
-	check() error
-}
 
 // A Choice is yes, no, or what the bucket says.
 type Choice int8
@@ -96,27 +85,11 @@ type (
 		// Sloppy lets fallbacks stand in for primaries.
 		Sloppy Choice
 	}
-	// List reads one page of the bucket's objects that this partition holds for
-	// a head, in key order; the reply is a [Page].
-	List struct {
-		Type, Bucket string
-		// After is the key that the page begins behind; empty means from the start.
-		After string
-		// Limit is how many objects the page holds at most. Default 1000.
-		Limit int
-		// Bytes is the size from which on the page takes no further object.
-		// Default 1 MiB.
-		Bytes int
-		// KeysOnly leaves the values out: the objects of the page have a name only.
-		KeysOnly bool
-	}
 )
 
-// Page limits of a [List] that names none.
-const (
-	DefaultPageItems = 1000
-	DefaultPageBytes = 1 << 20
-)
+// DefaultPageItems is how many entries a page of an [IndexQuery] without a limit
+// has.
+const DefaultPageItems = 1000
 
 // Operation codes: the first byte of a command body. The encodings of put, get,
 // delete, merge and digest are in command.go.
@@ -124,7 +97,7 @@ const (
 	opPut byte = iota + 1
 	opGet
 	opDelete
-	opList
+	_ // was a listing of one copy
 	opMerge
 	opDigest
 	opReap
@@ -134,49 +107,6 @@ const (
 	opBuckets
 	opSweep
 )
-
-// EncodeRequest returns the command body of r for the objects of a head. It
-// fails with [ErrEmptyName] or [ErrTooLarge], before anything is sent.
-//
-//	op  flags  uvarint limit  uvarint bytes             List
-//	    uvarint length, store prefix  after
-func EncodeRequest(r Request, head ring.Partition) ([]byte, error) {
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	return r.appendBody(nil, head), nil
-}
-
-// rawList is a List as the vnode works on it.
-type rawList struct {
-	prefix, after []byte
-	limit, bytes  int
-	keysOnly      bool
-}
-
-const listKeysOnly = 1 // the only flag of a List
-
-// cutList takes apart what is behind the operation code of a List.
-func cutList(b []byte) (raw rawList, err error) {
-	bad := fmt.Errorf("list: %w", ErrBadRequest)
-	if len(b) == 0 || b[0] > listKeysOnly {
-		return raw, bad
-	}
-	raw.keysOnly = b[0] == listKeysOnly
-	limit, b, ok := cutUvarint(b[1:])
-	if !ok || limit == 0 || limit > 1<<30 {
-		return raw, bad
-	}
-	size, b, ok := cutUvarint(b)
-	if !ok || size == 0 || size > 1<<30 {
-		return raw, bad
-	}
-	raw.limit, raw.bytes = int(limit), int(size)
-	if raw.prefix, raw.after, ok = cutBytes(b); !ok {
-		return raw, bad
-	}
-	return raw, nil
-}
 
 func decodeName(storeKey []byte) (head ring.Partition, bucketType, bucket, key string, err error) {
 	head, bucketType, bucket, key, err = DecodeKey(storeKey)
@@ -192,29 +122,4 @@ func decodePrefix(prefix []byte) (head ring.Partition, bucketType, bucket string
 		err = fmt.Errorf("prefix %x: %w", prefix, ErrBadRequest)
 	}
 	return head, bucketType, bucket, err
-}
-
-func (r List) appendBody(dst []byte, head ring.Partition) []byte {
-	if r.Limit <= 0 {
-		r.Limit = DefaultPageItems
-	}
-	if r.Bytes <= 0 {
-		r.Bytes = DefaultPageBytes
-	}
-	flags := byte(0)
-	if r.KeysOnly {
-		flags = listKeysOnly
-	}
-	dst = append(dst, opList, flags)
-	dst = binary.AppendUvarint(dst, uint64(r.Limit))
-	dst = binary.AppendUvarint(dst, uint64(r.Bytes))
-	dst = appendBytes(dst, AppendPrefix(nil, head, r.Type, r.Bucket))
-	return append(dst, r.After...)
-}
-
-func (r List) check() error {
-	if r.Bucket == "" {
-		return fmt.Errorf("list: %w", ErrEmptyName)
-	}
-	return checkLengths(r.Type, r.Bucket, r.After)
 }
