@@ -26,8 +26,8 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	kindName topology.Kind = "count"
-	ringSize               = 8
+	kindName = "count"
+	ringSize = 8
 )
 
 var clusterID = topology.ClusterID{7}
