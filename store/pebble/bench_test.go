@@ -24,3 +24,14 @@ func BenchmarkPartition_Snapshot(b *testing.B) { storetest.BenchmarkSnapshot(b, 
 func BenchmarkPartition_Sync(b *testing.B)     { storetest.BenchmarkSync(b, "pebble", onDisk) }
 func BenchmarkPartition_BulkLoad(b *testing.B) { storetest.BenchmarkBulkLoad(b, "pebble", onDisk) }
 func BenchmarkSnapshot_Scan(b *testing.B)      { storetest.BenchmarkScan(b, "pebble", onDisk) }
+
+// BenchmarkEngine_Memory leaves the block cache out.
+func BenchmarkEngine_Memory(b *testing.B) {
+	storetest.BenchmarkMemory(b, "pebble", func(tb testing.TB) store.Engine {
+		e, err := pebble.Open(tb.TempDir(), pebble.Options{CacheSize: 1 << 20})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return e
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"math/bits"
+	"slices"
 	"strings"
 
 	db "github.com/cockroachdb/pebble/v2"
@@ -40,6 +41,9 @@ func inspect(dir string, o Options) error {
 	}
 	b, err := readFile(o.FS, o.FS.PathJoin(dir, name))
 	if errors.Is(err, fs.ErrNotExist) {
+		if unborn(names) {
+			return clearUnborn(dir, names, o)
+		}
 		return &store.DamageError{Dir: dir, File: name, Err: err}
 	}
 	if err != nil {
@@ -47,6 +51,27 @@ func inspect(dir string, o Options) error {
 	}
 	if at, ok := inspectManifest(b); !ok {
 		return &store.DamageError{Dir: dir, File: name, Err: fmt.Errorf("invalid record at %d of %d bytes", at, len(b))}
+	}
+	return nil
+}
+
+// unborn reports whether the power failed before a database was made whole: one
+// that was opened once has a table.
+func unborn(names []string) bool {
+	return !slices.ContainsFunc(names, func(name string) bool { return strings.HasSuffix(name, ".sst") })
+}
+
+// clearUnborn lets a database begin anew. The order of what a power cut leaves in
+// a directory is any, so it may name a manifest that is not there.
+func clearUnborn(dir string, names []string, o Options) error {
+	o.Logger.Warn("a store that was not made whole begins anew", "dir", dir)
+	for _, name := range names {
+		if name == "LOCK" {
+			continue
+		}
+		if err := o.FS.Remove(o.FS.PathJoin(dir, name)); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -17,7 +17,9 @@ import (
 )
 
 const (
-	powerWriters = 8
+	powerWriters = 64
+	powerSeeds   = 200
+	powerCuts    = 3  // of each seed
 	powerKeys    = 5  // in each batch
 	powerItems   = 60 // in each generation that is moved
 )
@@ -33,12 +35,16 @@ var movedID = store.ID{Kind: "kv", Partition: 100}
 
 func writerID(w int) store.ID { return store.ID{Kind: "kv", Partition: ring.Partition(w)} }
 
-// TestEngine_powerCuts cuts the power at random operations on the disk, while
-// eight partitions are written, a record rises, and a ninth partition is staged,
+// TestEngine_powerCuts cuts the power at random operations on the disk, while 64
+// partitions are written, a record rises, and one more partition is staged,
 // loaded and promoted over and over. What was acknowledged before is there
 // afterwards, in whole batches and whole generations.
 func TestEngine_powerCuts(t *testing.T) {
-	for seed := range uint64(6) {
+	seeds := uint64(powerSeeds)
+	if testing.Short() {
+		seeds /= 10
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { cutPower(t, seed) })
 	}
 }
@@ -68,7 +74,6 @@ func cutPower(t *testing.T, seed uint64) {
 	var cuts []cut
 	random := rand.New(rand.NewPCG(seed, 7))
 	memory := vfs.NewCrashableMem()
-	const enough = 100
 	full := make(chan struct{})
 	e := mustOpen(t, small(t, errorfs.Wrap(linking{memory, &links}, errorfs.InjectorFunc(func(op errorfs.Op) error {
 		if op.Kind.ReadOrWrite() != errorfs.OpIsWrite {
@@ -76,7 +81,7 @@ func cutPower(t *testing.T, seed uint64) {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		if len(cuts) == enough || random.IntN(12) != 0 {
+		if len(cuts) == powerCuts || random.IntN(40) != 0 {
 			return nil
 		}
 		// First what was acknowledged, then the disk: it may hold more, not less.
@@ -92,7 +97,7 @@ func cutPower(t *testing.T, seed uint64) {
 			want: want,
 			what: fmt.Sprintf("cut %d, %d percent survive, before %d on %s", len(cuts), percent, op.Kind, op.Path),
 		})
-		if len(cuts) == enough {
+		if len(cuts) == powerCuts {
 			close(full)
 		}
 		return nil
