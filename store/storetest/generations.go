@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
@@ -22,6 +23,7 @@ func testGenerations(t *testing.T, open Factory) {
 		{"I5 stale sessions are refused", testStaleSessions},
 		{"a staging generation is opened again", testOpenStaged},
 		{"drop staging", testDropStaging},
+		{"a failed install leaves the old copy serving", testFailedInstall},
 		{"drop", testDrop},
 		{"dropped handles answer ErrDropped", testDroppedHandles},
 		{"sessions of partitions are independent", func(t *testing.T, e store.Engine) {
@@ -188,4 +190,36 @@ func testDroppedHandles(t *testing.T, e store.Engine) {
 	if p.Summary() != before {
 		t.Errorf("summary %+v after the drop, %+v before", p.Summary(), before)
 	}
+}
+
+// failing yields one item, and then fails.
+type failing struct {
+	store.Iterator
+	err error
+	at  int
+}
+
+func (f *failing) Next() bool       { f.at++; return f.at == 1 }
+func (f *failing) Item() store.Item { return store.Item{Key: []byte("a"), Value: []byte("torn")} }
+func (f *failing) Err() error       { return f.err }
+
+// testFailedInstall: a copy that could not be completed changes nothing, and the
+// next attempt begins with nothing of it.
+func testFailedInstall(t *testing.T, e store.Engine) {
+	active := mustOpen(t, e, kv(1))
+	mustWrite(t, active, put("a", "old", 1))
+	gone := errors.New("the source is gone")
+	for session := uint64(7); session < 9; session++ {
+		staged := mustStage(t, e, kv(1), session)
+		if loader, ok := staged.(store.BulkLoader); ok {
+			wantError(t, "load", loader.BulkLoad(&failing{err: gone}), gone)
+		}
+		mustHold(t, staged, nil)
+		wantError(t, "promote what is not staged", e.Promote(kv(1), session+1), store.ErrNotStaged)
+		mustWrite(t, active, put("b", "goes on", session))
+		mustHold(t, mustOpen(t, e, kv(1)), contents{"a": {"old", 1}, "b": {"goes on", session}})
+	}
+	mustWrite(t, mustStage(t, e, kv(1), 9), put("a", "new", 9))
+	noError(t, "promote", e.Promote(kv(1), 9))
+	mustHold(t, mustOpen(t, e, kv(1)), contents{"a": {"new", 9}})
 }
