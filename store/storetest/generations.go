@@ -192,17 +192,6 @@ func testDroppedHandles(t *testing.T, e store.Engine) {
 	}
 }
 
-// failing yields one item, and then fails.
-type failing struct {
-	store.Iterator
-	err error
-	at  int
-}
-
-func (f *failing) Next() bool       { f.at++; return f.at == 1 }
-func (f *failing) Item() store.Item { return store.Item{Key: []byte("a"), Value: []byte("torn")} }
-func (f *failing) Err() error       { return f.err }
-
 // testFailedInstall: a copy that could not be completed changes nothing, and the
 // next attempt begins with nothing of it.
 func testFailedInstall(t *testing.T, e store.Engine) {
@@ -212,7 +201,9 @@ func testFailedInstall(t *testing.T, e store.Engine) {
 	for session := uint64(7); session < 9; session++ {
 		staged := mustStage(t, e, kv(1), session)
 		if loader, ok := staged.(store.BulkLoader); ok {
-			wantError(t, "load", loader.BulkLoad(&failing{err: gone}), gone)
+			torn := listOf("a", "b")
+			torn.err = gone
+			wantError(t, "load", loader.BulkLoad(torn), gone)
 		}
 		mustHold(t, staged, nil)
 		wantError(t, "promote what is not staged", e.Promote(kv(1), session+1), store.ErrNotStaged)
