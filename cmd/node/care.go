@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"strconv"
 
@@ -97,6 +99,9 @@ come from the others.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.Backup = args[0]
 			m, err := baton.Restore(cmd.Context(), o)
+			if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+				err = &usageError{err.Error()}
+			}
 			if err != nil {
 				return ran(err)
 			}

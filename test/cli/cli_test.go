@@ -50,6 +50,8 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    exits,
 			"listen":   listen,
+			"node":     node,
+			"values":   values,
 			"nothing":  nothing,
 			"jsonkeys": jsonKeys,
 		},

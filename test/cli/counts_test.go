@@ -12,7 +12,7 @@ import (
 )
 
 // TestDemo_countsOfUnixTools compares every word of a demo with what tr, sort
-// and uniq count in the same files (I4).
+// and uniq count in the same files (I5).
 func TestDemo_countsOfUnixTools(t *testing.T) {
 	out, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
