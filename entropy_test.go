@@ -174,7 +174,10 @@ func TestEntropy_rounds(t *testing.T) {
 				if p.Waiting > 0 || p.IncompleteSince > 0 {
 					return fmt.Errorf("%s: %+v", node.Name(), p)
 				}
-				if i := slices.IndexFunc(p.Last, func(x baton.EntropyExchange) bool { return x.Err != "" || x.Result.Differing > 0 }); i >= 0 {
+				if i := slices.IndexFunc(p.Last, func(x baton.EntropyExchange) bool {
+					// With lower partitions it was compared when it was repaired, and not since.
+					return x.With > p.Partition && (x.Err != "" || x.Result.Differing > 0)
+				}); i >= 0 {
 					return fmt.Errorf("%s, partition %d: %+v", node.Name(), p.Partition, p.Last[i])
 				}
 			}

@@ -49,7 +49,8 @@
 //   - I3 Equal objects have equal bytes; what decodes encodes to the bytes it came from.
 //   - I4 A refused request changes nothing, and its error is the same value on both sides.
 //   - I5 Pages and scans yield each object once, in key order, from any cursor on.
-//   - I6 A vnode keeps nothing outside its store, so that a handoff moves all there is.
+//   - I6 A vnode keeps nothing that does not follow from its store, so that a handoff moves all there is.
 //   - I7 A write supersedes what its context has seen and nothing else, in whatever order copies merge.
 //   - I8 A dot is given once: not again after a restart, lost data, a delete, or a change of owner and back.
+//   - I9 Two copies of a head's keys are equal if the roots of their hash trees are; an exchange makes them so.
 package kv
