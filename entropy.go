@@ -301,7 +301,10 @@ func (e *entropy) repair(ctx context.Context, p ring.Partition) (RepairReport, e
 	if r.Exchanges, err = e.partition(ctx, p, true); err != nil || !before.Incomplete {
 		return r, err
 	}
-	_, err = n.ask(ctx, topology.MarkWhole{Kind: kv.KindName, Partition: p, Owner: n.self, Epoch: before.Epoch, Since: before.Since})
+	out, err := n.ask(ctx, topology.MarkWhole{Kind: kv.KindName, Partition: p, Owner: n.self, Epoch: before.Epoch, Since: before.Since})
+	if err == nil {
+		err = n.viewed(ctx, "mark partition whole", out.Version)
+	}
 	if err != nil {
 		return r, err
 	}
