@@ -137,12 +137,13 @@ func (p *partition) recount(cx *vnode.Context) {
 
 // HandleInfo hears that the store is not what the trees in memory are of.
 func (p *partition) HandleInfo(cx *vnode.Context, msg any) {
-	switch msg.(type) {
+	switch msg := msg.(type) {
 	case vnode.NotWritten:
 		p.trees = trees{}
 	case vnode.Excised:
 		p.current(cx)
 		p.recount(cx)
+		p.reindex(cx, msg.From, msg.To)
 	}
 }
 

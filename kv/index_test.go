@@ -9,6 +9,7 @@ import (
 
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/replica"
+	"github.com/dee2748c/baton/vnode"
 )
 
 // TestIndexQuery: what a query may ask for, and what a wrong one is told.
@@ -81,6 +82,41 @@ func TestIndexQuery_regex(t *testing.T) {
 		if err != nil || len(got) != test.want {
 			t.Errorf("%s matching %s: %d entries, want %d; %v", test.index, test.regex, len(got), test.want, err)
 		}
+	}
+}
+
+// TestIndex_lostRange: entries that were given up with a damaged range are made
+// again, and an entry whose object was given up says nothing.
+func TestIndex_lostRange(t *testing.T) {
+	r := newCopySet(t, 1)
+	for _, key := range []string{"k", "l"} {
+		r.write([]int{0}, "b", key, true, kv.Content{Value: []byte("v"), Indexes: []kv.Index{{Name: "x", Bin: key}}})
+	}
+	s, err := kv.IndexQuery{Bucket: "b", Index: "x_bin"}.Scan()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := kv.PageOptions{Demands: []kv.Demand{{N: 1, Copies: 1}}, Limit: 10, Bytes: 1000}
+	c := r.copies[0]
+	for key := range c.store {
+		if key[0] == 0x20 {
+			delete(c.store, key)
+		}
+	}
+	if got, err := r.scan(s, o, first, never); err != nil || len(got) != 0 {
+		t.Fatalf("without entries: %v, %v", got, err)
+	}
+	cx := vnode.NewContext(c.at, c.store, &c.seq, nil)
+	c.vnode.(vnode.InfoHandler).HandleInfo(cx, vnode.Excised{From: []byte{0x1f}, To: []byte{0x30}})
+	if err := c.store.Write(cx.Batch()); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := r.scan(s, o, first, never); err != nil || len(got) != 2 {
+		t.Errorf("made again: %v, %v", got, err)
+	}
+	delete(c.store, string(kv.AppendKey(nil, testHead, "", "b", "k")))
+	if got, err := r.scan(s, o, first, never); err != nil || len(got) != 1 || got[0].Key != "l" {
+		t.Errorf("without an object: %v, %v", got, err)
 	}
 }
 

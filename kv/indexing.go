@@ -130,7 +130,7 @@ func indexKeys(storeKey []byte, s *State) (keys [][]byte) {
 // one; both may be nil. A fallback keeps none: its states go to the primary,
 // which makes its own.
 func (p *partition) changedIndexes(cx *vnode.Context, storeKey []byte, old, now *State) {
-	if cx.Partition().Fallback {
+	if p.fallback {
 		return
 	}
 	gone, come := indexKeys(storeKey, old), indexKeys(storeKey, now)
@@ -151,6 +151,34 @@ func (p *partition) changedIndexes(cx *vnode.Context, storeKey []byte, old, now 
 			come = come[1:]
 		default:
 			gone, come = gone[1:], come[1:]
+		}
+	}
+}
+
+// reindex writes the index entries of a range of the store again, from the
+// objects that they belong to. It walks over all objects of the vnode in one
+// step: ranges are lost seldom, and an index that is behind its objects
+// would never be noticed.
+func (p *partition) reindex(cx *vnode.Context, from, to []byte) {
+	first, last := from, to
+	if bytes.Compare(first, []byte{spaceIndex}) < 0 {
+		first = []byte{spaceIndex}
+	}
+	if end := []byte{spaceIndex + 1}; last == nil || bytes.Compare(last, end) > 0 {
+		last = end
+	}
+	if p.fallback || bytes.Compare(first, last) >= 0 {
+		return
+	}
+	var s State
+	for storeKey, stored := range cx.Scan([]byte{spaceObject}, []byte{spaceObject + 1}) {
+		if s.Decode(stored) != nil {
+			continue // it is repaired from another copy, with its entries
+		}
+		for _, key := range indexKeys(storeKey, &s) {
+			if bytes.Compare(key, first) >= 0 && bytes.Compare(key, last) < 0 {
+				cx.Put(key, nil)
+			}
 		}
 	}
 }
