@@ -60,16 +60,17 @@ func answerRead(op byte, stored []byte, flags byte, grace uint64) []byte {
 	return reply
 }
 
+var errBadMerge = fmt.Errorf("merge: %w", ErrBadRequest)
+
 // merge takes over states of other copies.
 func (p *partition) merge(cx *vnode.Context, body []byte) ([]byte, error) {
-	bad := fmt.Errorf("merge: %w", ErrBadRequest)
 	if len(body) == 0 || body[0] >= mergeFlagsEnd {
-		return nil, bad
+		return nil, errBadMerge
 	}
 	flags := body[0]
 	grace, rest, ok := cutUvarint(body[1:])
 	if !ok {
-		return nil, bad
+		return nil, errBadMerge
 	}
 	if err := checkGrace(cx, grace); err != nil {
 		return nil, err
@@ -78,10 +79,10 @@ func (p *partition) merge(cx *vnode.Context, body []byte) ([]byte, error) {
 	for len(rest) > 0 {
 		var key, state []byte
 		if key, rest, ok = cutBytes(rest); !ok {
-			return nil, bad
+			return nil, errBadMerge
 		}
 		if state, rest, ok = cutBytes(rest); !ok {
-			return nil, bad
+			return nil, errBadMerge
 		}
 		held, err := p.mergeItem(cx, flags, key, state)
 		if err != nil {

@@ -150,7 +150,11 @@ func (s *slots) tally(counts func(*slot) bool) (copies, primaries, nodes int) {
 		if !t.at.Fallback {
 			primaries++
 		}
-		if !slices.ContainsFunc(s.all[:i], func(u slot) bool { return u.at.Node == t.at.Node && counts(&u) }) {
+		first := true
+		for j := range i {
+			first = first && (s.all[j].at.Node != t.at.Node || !counts(&s.all[j]))
+		}
+		if first {
 			nodes++
 		}
 	}

@@ -1,0 +1,108 @@
+package baton_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/kv"
+)
+
+// onlyNode starts a cluster of one node, which keeps all three copies.
+func onlyNode(tb testing.TB) baton.KV {
+	n, err := baton.Start(context.Background(), baton.Options{Name: "a", Bootstrap: true, Store: baton.StoreMemory})
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() {
+		if err := n.Stop(context.Background()); err != nil {
+			tb.Error(err)
+		}
+	})
+	return n.KV()
+}
+
+func benchKeys() []string {
+	keys := make([]string, 10_000)
+	for i := range keys {
+		keys[i] = fmt.Sprintf("key-%06d", i)
+	}
+	return keys
+}
+
+// A put of a new key, or over what was there and with its context as a client
+// does that has read it: three copies on one node, memory engine.
+func BenchmarkKV_Put(b *testing.B) {
+	c, keys, value := onlyNode(b), benchKeys(), make([]byte, 100)
+	var at atomic.Uint64
+	contexts := make([]atomic.Pointer[kv.Context], len(keys))
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			i := at.Add(1) % uint64(len(keys))
+			o := kv.Object{Bucket: "b", Key: keys[i], Value: value}
+			if x := contexts[i].Load(); x != nil {
+				o.Context = *x
+			}
+			w, err := c.Write(context.Background(), kv.Put{Object: o})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+			contexts[i].Store(&w.Context)
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+}
+
+func BenchmarkKV_Get(b *testing.B) {
+	c, keys := onlyNode(b), benchKeys()
+	for _, key := range keys {
+		if err := c.Put(context.Background(), kv.Object{Bucket: "b", Key: key, Value: make([]byte, 100)}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	var at atomic.Uint64
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if _, err := c.Get(context.Background(), "b", keys[at.Add(1)%uint64(len(keys))]); err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
+}
+
+// A put costs at most 40 allocations from end to end and a get 25: the client's,
+// those of three vnodes and of the store.
+func TestKV_allocations(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector allocates")
+	}
+	c, ctx := onlyNode(t), context.Background()
+	put := kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: make([]byte, 100)}}
+	got := testing.AllocsPerRun(2000, func() {
+		w, err := c.Write(ctx, put)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put.Object.Context = w.Context
+	})
+	if got > 40 {
+		t.Errorf("a put costs %v allocations, want at most 40", got)
+	}
+	got = testing.AllocsPerRun(2000, func() {
+		if _, err := c.Get(ctx, "b", "k"); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got > 25 {
+		t.Errorf("a get costs %v allocations, want at most 25", got)
+	}
+}
