@@ -24,7 +24,7 @@ func onlyNode(tb testing.TB) baton.KV {
 	return n.KV()
 }
 
-func benchKeys() []string {
+func tenThousandKeys() []string {
 	keys := make([]string, 10_000)
 	for i := range keys {
 		keys[i] = fmt.Sprintf("key-%06d", i)
@@ -35,7 +35,7 @@ func benchKeys() []string {
 // A put of a new key, or over what was there and with its context as a client
 // does that has read it: three copies on one node, memory engine.
 func BenchmarkKV_Put(b *testing.B) {
-	c, keys, value := onlyNode(b), benchKeys(), make([]byte, 100)
+	c, keys, value := onlyNode(b), tenThousandKeys(), make([]byte, 100)
 	var at atomic.Uint64
 	contexts := make([]atomic.Pointer[kv.Context], len(keys))
 	b.ReportAllocs()
@@ -59,7 +59,7 @@ func BenchmarkKV_Put(b *testing.B) {
 }
 
 func BenchmarkKV_Get(b *testing.B) {
-	c, keys := onlyNode(b), benchKeys()
+	c, keys := onlyNode(b), tenThousandKeys()
 	for _, key := range keys {
 		if err := c.Put(context.Background(), kv.Object{Bucket: "b", Key: key, Value: make([]byte, 100)}); err != nil {
 			b.Fatal(err)

@@ -27,6 +27,14 @@ const (
 	slotFailed                  // nobody is left to ask
 )
 
+// where returns who has the copy, or would be asked for it next.
+func (t *slot) where() (node ring.NodeID, primary bool) {
+	if t.tried && t.phase != slotAsked && t.phase != slotDone {
+		return t.spare, false
+	}
+	return t.at.Node, !t.at.Fallback
+}
+
 // slots are the copies of a request, and the Sends to them. A Send's ID is a
 // count and the number of its slot, so that it names both.
 type slots struct {
@@ -147,12 +155,14 @@ func (s *slots) tally(counts func(*slot) bool) (copies, primaries, nodes int) {
 			continue
 		}
 		copies++
-		if !t.at.Fallback {
+		node, primary := t.where()
+		if primary {
 			primaries++
 		}
 		first := true
 		for j := range i {
-			first = first && (s.all[j].at.Node != t.at.Node || !counts(&s.all[j]))
+			other, _ := s.all[j].where()
+			first = first && (other != node || !counts(&s.all[j]))
 		}
 		if first {
 			nodes++

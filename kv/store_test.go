@@ -67,3 +67,14 @@ func (it *sliceIterator) Next() bool       { it.at++; return it.at < len(it.item
 func (it *sliceIterator) Item() store.Item { return it.items[it.at] }
 func (it *sliceIterator) Err() error       { return it.err }
 func (it *sliceIterator) Close() error     { return nil }
+
+// items yields all items in the order of their keys.
+func (s *server) items() func(yield func(store.Item) bool) {
+	return func(yield func(store.Item) bool) {
+		for _, key := range slices.Sorted(maps.Keys(s.store)) {
+			if !yield(s.store[key]) {
+				return
+			}
+		}
+	}
+}
