@@ -76,6 +76,11 @@ func TestNode_Backup(t *testing.T) {
 		t.Error("the restored cluster has the id of the old one")
 	}
 	checkBackedUp(t, m, a)
+	for p, part := range a.View().Parts(kv.KindName) {
+		if part.Incomplete {
+			t.Errorf("partition %d is incomplete", p)
+		}
+	}
 	if _, err := a.KV().Get(m.ctx, "b", "later"); !errors.Is(err, kv.ErrNotFound) {
 		t.Errorf("what was written after the backup: %v", err)
 	}

@@ -3,6 +3,7 @@ package pebble_test
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 
@@ -274,12 +275,17 @@ func TestPartition_Excise_crashPoints(t *testing.T) {
 		t.Fatal(err)
 	}
 	damage := firstDamage(t, p, "before")
-	first := len(c.disks)
+	taken := func() []crashed {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		return slices.Clone(c.disks)
+	}
+	first := len(taken())
 	var lost losses
 	if err := errors.Join(e.Excise(damage, lost.announce), p.Sync()); err != nil {
 		t.Fatal(err)
 	}
-	disks := c.disks[first:]
+	disks := taken()[first:]
 	closeAll(t, e)
 	t.Logf("%d crashes", len(disks))
 	if len(disks) < 10 {
