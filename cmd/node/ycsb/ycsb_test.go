@@ -14,6 +14,9 @@ import (
 	"github.com/dee2748c/baton/cmd/node/ycsb"
 )
 
+// theta is the exponent that YCSB names.
+const theta = 0.99
+
 func generator(t *testing.T, w ycsb.Workload, s *ycsb.Space, seed uint64) *ycsb.Generator {
 	t.Helper()
 	g, err := ycsb.New(w, s, rand.NewPCG(seed, 0))
@@ -53,7 +56,7 @@ func TestZipf_theory(t *testing.T) {
 		const draws = 1_000_000
 		zeta := 0.0
 		for k := uint64(1); k <= n; k++ {
-			zeta += math.Pow(float64(k), -ycsb.Theta)
+			zeta += math.Pow(float64(k), -theta)
 		}
 		counts := make([]int, n)
 		g := generator(t, ycsb.Workload{Percent: [ycsb.Ops]int{ycsb.Read: 100}, Distribution: ycsb.Latest}, ycsb.NewSpace(n), n)
@@ -61,7 +64,7 @@ func TestZipf_theory(t *testing.T) {
 			counts[n-1-g.Next().Record]++
 		}
 		for k := range n {
-			want := math.Pow(float64(k+1), -ycsb.Theta) / zeta
+			want := math.Pow(float64(k+1), -theta) / zeta
 			within(t, fmt.Sprintf("n %d, rank %d", n, k+1), float64(counts[k])/draws, want, draws)
 		}
 	}
@@ -73,7 +76,7 @@ func TestZipfian_scattered(t *testing.T) {
 	const n, draws = 100_000, 1_000_000
 	zeta := 0.0
 	for k := 1; k <= n; k++ {
-		zeta += math.Pow(float64(k), -ycsb.Theta)
+		zeta += math.Pow(float64(k), -theta)
 	}
 	w, _ := ycsb.Core("C")
 	first := 0
@@ -84,7 +87,7 @@ func TestZipfian_scattered(t *testing.T) {
 		return r.Record
 	})
 	for k := range 3 { // others may share a record with a rank
-		want := math.Pow(float64(k+1), -ycsb.Theta) / zeta
+		want := math.Pow(float64(k+1), -theta) / zeta
 		if top[k] < want*0.95 || top[k] > want*1.1 {
 			t.Errorf("record of rank %d has the share %.5f, want %.5f", k+1, top[k], want)
 		}
