@@ -241,6 +241,7 @@ func (a *fallbackActor) do(action vnode.Action) {
 	case vnode.ReturnPage:
 		a.returnPage()
 	case vnode.DropFallback:
+		a.host.syncer.settle()
 		if err := a.kind.engine.Drop(a.id); err != nil {
 			a.note(err)
 			return

@@ -16,6 +16,8 @@ type syncer struct {
 	mu      sync.Mutex
 	waiting []synced
 	wake    chan struct{}
+
+	turn chan struct{} // holds one while a round runs
 }
 
 // synced is a command that waits for a sync.
@@ -27,7 +29,7 @@ type synced struct {
 }
 
 func newSyncer(ctx context.Context) *syncer {
-	return &syncer{ctx: ctx, wake: make(chan struct{}, 1)}
+	return &syncer{ctx: ctx, wake: make(chan struct{}, 1), turn: make(chan struct{}, 1)}
 }
 
 // after calls server.synced once everything written to part before the call is
@@ -54,9 +56,16 @@ func (s *syncer) run() {
 	}
 }
 
+// settle returns when all that waited has been answered. It comes before a drop:
+// what was written to a partition that has moved is durable, here and at its new
+// owner, but a dropped generation can't say so any more.
+func (s *syncer) settle() { s.round() }
+
 // round syncs once for each partition that has waiters. The engines share the
 // work of concurrent syncs, so one log write covers all of them.
 func (s *syncer) round() {
+	s.turn <- struct{}{}
+	defer func() { <-s.turn }()
 	s.mu.Lock()
 	waiting := s.waiting
 	s.waiting = nil

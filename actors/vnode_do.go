@@ -236,6 +236,7 @@ func (a *vnodeActor) deleteData(x vnode.DeleteData) {
 	}
 	a.terminate(nil)
 	a.keep(func() { a.record.Epoch, a.record.Frozen, a.record.Tombstone = x.Epoch, 0, x.Owner })
+	a.host.syncer.settle()
 	if err := a.kind.engine.Drop(a.id); err != nil {
 		a.log.Error("data not dropped", "err", err)
 		return

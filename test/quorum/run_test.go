@@ -400,3 +400,38 @@ func TestRun_volatile(t *testing.T) {
 		}
 	})
 }
+
+// TestRun_syncedBeforeDrop: a write that waits for its sync is answered as done
+// although its partition moves away meanwhile: the source drops nothing before.
+func TestRun_syncedBeforeDrop(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		g := gate{disk{memstore.New()}, new(atomic.Int64), make(chan struct{})}
+		w.stop("a")
+		w.start("a", g)
+		w.agree()
+		stop := w.coordinate("b")
+		defer stop()
+		head := ring.Partition(0)
+		for w.log.State().Ring().Owner(head) != "a" {
+			head++
+		}
+		done := make(chan outcome, 1)
+		h := w.nodes["c"].host
+		b := &broadcast{set: h.Replicas(kindName, head, 1), body: []byte("wx"), need: 1}
+		go func() {
+			if err := h.Run(context.Background(), kindName, b); err != nil {
+				t.Error(err)
+			}
+			done <- b.outcome
+		}()
+		w.until("the write waits for its sync", func() bool { return g.syncs.Load() > 0 })
+		w.propose(topology.MovePartition{Partition: head, Target: "b", ExpectOwner: "a"})
+		w.until("b owns the partition", func() bool { return w.log.State().Part(kindName, head).Owner == "b" })
+		pass(5 * time.Second)
+		close(g.open)
+		if o := <-done; len(o.counts) != 1 || o.counts[0] != 1 {
+			t.Errorf("the write: %+v", o)
+		}
+		w.until("the move ends", func() bool { return w.log.State().Settled() })
+	})
+}
