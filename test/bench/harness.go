@@ -52,7 +52,10 @@ type Meter struct {
 	wall    time.Duration
 	used    time.Duration
 	ops     float64
+	mallocs uint64
 	stopped bool
+
+	value float64 // given by Report, 0 if it follows from ops
 }
 
 // Count returns how much work to do: n, or a thousandth of it, at least 1, in a
@@ -67,6 +70,7 @@ func (m *Meter) Count(n int) int {
 // Start begins the measured part.
 func (m *Meter) Start() {
 	runtime.GC()
+	m.mallocs = mallocs()
 	m.cpu = cpuTime()
 	m.began = time.Now()
 }
@@ -76,14 +80,27 @@ func (m *Meter) Start() {
 func (m *Meter) Stop(ops float64) {
 	m.wall = time.Since(m.began)
 	m.used = cpuTime() - m.cpu
+	m.mallocs = mallocs() - m.mallocs
 	m.ops = ops
 	m.stopped = true
 }
 
+// Report gives the value of the run, in the unit of the case, in place of the
+// rate that Stop was told: the median of latencies, say.
+func (m *Meter) Report(value float64) { m.value = value }
+
+// mallocs returns how many objects this process has allocated so far.
+func mallocs() uint64 {
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.Mallocs
+}
+
 // sample is what one run gave.
 type sample struct {
-	value float64
-	cpuUS float64 // per operation
+	value  float64
+	cpuUS  float64 // per operation
+	allocs float64 // per operation
 }
 
 // timeUnits are the units of time per operation.
@@ -99,14 +116,17 @@ func (c Case) measure(small bool) (sample, error) {
 	if !m.stopped || m.ops <= 0 || m.wall <= 0 {
 		return sample{}, fmt.Errorf("%s: measured nothing", c.Name)
 	}
-	s := sample{cpuUS: float64(m.used.Microseconds()) / m.ops}
-	if c.Lower {
+	s := sample{cpuUS: float64(m.used.Microseconds()) / m.ops, allocs: float64(m.mallocs) / m.ops}
+	switch {
+	case m.value > 0:
+		s.value = m.value
+	case c.Lower:
 		unit, ok := timeUnits[c.Unit]
 		if !ok {
 			return sample{}, fmt.Errorf("%s: %q is no unit of time", c.Name, c.Unit)
 		}
 		s.value = float64(m.wall) / float64(unit) / m.ops
-	} else {
+	default:
 		s.value = m.ops / m.wall.Seconds()
 	}
 	return s, nil
@@ -152,7 +172,7 @@ const slowBy = 1.25
 
 func (b Bench) result(own, limit []sample) Result {
 	mid := median(own)
-	r := Result{ID: b.ID, Name: b.Name, Value: mid.value, Unit: b.Unit, CPU: mid.cpuUS, Peer: b.Peer, PeerName: b.PeerName}
+	r := Result{ID: b.ID, Name: b.Name, Value: mid.value, Unit: b.Unit, CPU: mid.cpuUS, Allocs: mid.allocs, Peer: b.Peer, PeerName: b.PeerName}
 	if b.Peer > 0 {
 		r.TimesPeer = b.better(mid.value, b.Peer)
 	}

@@ -63,15 +63,15 @@ func TestBench_result(t *testing.T) {
 		ratio, times float64
 		void, missed bool
 	}{
-		{"a rate", Bench{Case: rate, Limit: limit, Peer: 10}, sample{50, 20}, sample{100, 10}, 0.5, 5, false, false},
-		{"a time", Bench{Case: elapsed, Limit: limit, Peer: 100}, sample{20, 20}, sample{10, 10}, 0.5, 5, false, false},
-		{"a limit a little slow", Bench{Case: rate, Limit: limit}, sample{50, 20}, sample{100, 12}, 0.5, 0, false, false},
-		{"a limit too slow", Bench{Case: rate, Limit: limit}, sample{50, 20}, sample{100, 13}, 0, 0, true, false},
-		{"floors reached", Bench{Case: rate, Limit: limit, Floor: 50, FloorRatio: 0.5}, sample{50, 20}, sample{100, 10}, 0.5, 0, false, false},
-		{"a rate too low", Bench{Case: rate, Limit: limit, Floor: 51}, sample{50, 20}, sample{100, 10}, 0.5, 0, false, true},
-		{"a time too long", Bench{Case: elapsed, Limit: limit, Floor: 19}, sample{20, 20}, sample{10, 10}, 0.5, 0, false, true},
-		{"a ratio too low", Bench{Case: rate, Limit: limit, FloorRatio: 0.6}, sample{50, 20}, sample{100, 10}, 0.5, 0, false, true},
-		{"no limit", Bench{Case: rate}, sample{50, 20}, sample{}, 0, 0, false, false},
+		{"a rate", Bench{Case: rate, Limit: limit, Peer: 10}, sample{value: 50, cpuUS: 20}, sample{value: 100, cpuUS: 10}, 0.5, 5, false, false},
+		{"a time", Bench{Case: elapsed, Limit: limit, Peer: 100}, sample{value: 20, cpuUS: 20}, sample{value: 10, cpuUS: 10}, 0.5, 5, false, false},
+		{"a limit a little slow", Bench{Case: rate, Limit: limit}, sample{value: 50, cpuUS: 20}, sample{value: 100, cpuUS: 12}, 0.5, 0, false, false},
+		{"a limit too slow", Bench{Case: rate, Limit: limit}, sample{value: 50, cpuUS: 20}, sample{value: 100, cpuUS: 13}, 0, 0, true, false},
+		{"floors reached", Bench{Case: rate, Limit: limit, Floor: 50, FloorRatio: 0.5}, sample{value: 50, cpuUS: 20}, sample{value: 100, cpuUS: 10}, 0.5, 0, false, false},
+		{"a rate too low", Bench{Case: rate, Limit: limit, Floor: 51}, sample{value: 50, cpuUS: 20}, sample{value: 100, cpuUS: 10}, 0.5, 0, false, true},
+		{"a time too long", Bench{Case: elapsed, Limit: limit, Floor: 19}, sample{value: 20, cpuUS: 20}, sample{value: 10, cpuUS: 10}, 0.5, 0, false, true},
+		{"a ratio too low", Bench{Case: rate, Limit: limit, FloorRatio: 0.6}, sample{value: 50, cpuUS: 20}, sample{value: 100, cpuUS: 10}, 0.5, 0, false, true},
+		{"no limit", Bench{Case: rate}, sample{value: 50, cpuUS: 20}, sample{}, 0, 0, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var limits []sample

@@ -21,7 +21,7 @@ func main() {
 
 func run(args []string, w io.Writer) error {
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	only := flags.String("only", "", "run the benchmarks with these ids, separated by commas")
+	only := flags.String("only", "", "run the benchmarks with these ids, separated by commas; B8 stands for all of B8/...")
 	out := flags.String("out", "", "append each result as a JSON line to this file")
 	repeats := flags.Int("repeats", 5, "runs of each benchmark and limit; the median counts")
 	profile := flags.String("profile", "", "write a CPU profile of each benchmark to this directory")
@@ -40,7 +40,7 @@ func run(args []string, w io.Writer) error {
 	}
 	if *list {
 		for _, b := range chosen {
-			fmt.Fprintf(w, "%-4s %-34s %s\n", b.ID, b.Name, b.Unit)
+			fmt.Fprintf(w, "%-14s %-44s %s\n", b.ID, b.Name, b.Unit)
 		}
 		return nil
 	}
@@ -61,7 +61,8 @@ func run(args []string, w io.Writer) error {
 	return nil
 }
 
-// choose returns the benchmarks with the given ids, all if there are none.
+// choose returns the benchmarks with the given ids, all if there are none. An id
+// stands for those below it too: B8 for B8/get.
 func choose(table []Bench, ids string) ([]Bench, error) {
 	if ids == "" {
 		return table, nil
@@ -70,7 +71,7 @@ func choose(table []Bench, ids string) ([]Bench, error) {
 	for _, id := range strings.Split(ids, ",") {
 		found := false
 		for _, b := range table {
-			if strings.EqualFold(b.ID, strings.TrimSpace(id)) {
+			if id := strings.TrimSpace(id); strings.EqualFold(b.ID, id) || strings.HasPrefix(strings.ToLower(b.ID), strings.ToLower(id)+"/") {
 				out, found = append(out, b), true
 			}
 		}
@@ -86,7 +87,7 @@ func profiled(dir, id string, f func() (Result, error)) (r Result, err error) {
 	if dir == "" {
 		return f()
 	}
-	file, err := os.Create(filepath.Join(dir, id+".prof"))
+	file, err := os.Create(filepath.Join(dir, strings.ReplaceAll(id, "/", "-")+".prof"))
 	if err != nil {
 		return Result{}, err
 	}

@@ -22,6 +22,7 @@ type Result struct {
 	LimitName string  `json:"limit_name,omitempty"`
 	Ratio     float64 `json:"ratio,omitempty"`
 	CPU       float64 `json:"cpu_us_per_op"`
+	Allocs    float64 `json:"allocs_per_op,omitempty"`
 	LimitCPU  float64 `json:"limit_cpu_us_per_op,omitempty"`
 	Peer      float64 `json:"peer,omitempty"`
 	PeerName  string  `json:"peer_name,omitempty"`
@@ -37,7 +38,10 @@ type Result struct {
 
 // print writes the result on one line for a reader.
 func (r Result) print(w io.Writer) {
-	fmt.Fprintf(w, "%-4s %-34s %12s %-9s %10.4g CPU-us/op", r.ID, r.Name, number(r.Value), r.Unit, r.CPU)
+	fmt.Fprintf(w, "%-14s %-44s %12s %-9s %10.4g CPU-us/op", r.ID, r.Name, number(r.Value), r.Unit, r.CPU)
+	if r.Allocs >= 1 && r.Allocs < 1000 {
+		fmt.Fprintf(w, " %5.1f allocs", r.Allocs)
+	}
 	if r.LimitName != "" {
 		ratio := fmt.Sprintf("%.2f of", r.Ratio)
 		if r.Void != "" {

@@ -14,5 +14,5 @@ func Table() []Bench {
 		{ID: "L6", Case: limitGRPCRaw.Case},
 		{ID: "L7", Case: limitWords.Case},
 		{ID: "L8", Case: limitCorpus.Case},
-	}, slices.Concat(ringBenches(), pipeBenches(), clusterBenches())...)
+	}, slices.Concat(ringBenches(), pipeBenches(), clusterBenches(), kvBenches(), durableBenches())...)
 }
