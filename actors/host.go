@@ -120,6 +120,7 @@ type kindEntry struct {
 	spec     topology.KindSpec
 	engine   store.Engine
 	volatile bool
+	unsynced bool                      // engine has nothing to make durable
 	reader   vnode.Reader              // kind, if it serves reads beside its vnodes
 	serving  []atomic.Pointer[serving] // by partition, for reader
 
@@ -187,6 +188,7 @@ func (h *Host) registerKinds(state topology.State) error {
 		if p, ok := k.(vnode.Properties); ok && p.Volatile() {
 			e.volatile, e.engine = true, h.opts.Volatile
 		}
+		_, e.unsynced = e.engine.(store.Volatile)
 		e.spec, _ = state.Kind(name)
 		h.kinds[name] = e
 		return nil

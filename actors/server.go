@@ -148,7 +148,7 @@ func (s *server) commit(f *letter, d vnode.Disposition) {
 	case err != nil:
 		s.fail(f, err)
 		s.unwritten()
-	case !wrote || s.kind.volatile:
+	case !wrote || s.kind.volatile || s.kind.unsynced:
 		s.answer(f, d)
 	case f.Type == messages.TypeRequest && f.Flags&requestVolatile != 0:
 		s.answer(f, d)

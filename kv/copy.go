@@ -19,15 +19,15 @@ func (p *partition) read(cx *vnode.Context, op byte, key []byte) ([]byte, error)
 	return answerRead(op, cx.Get(key), copyFlags(cx), cx.Grace()), nil
 }
 
-var _ vnode.Reader = (*partition)(nil)
+var _ vnode.Reader = kind{}
 
 // Read serves a get or a digest beside the vnode.
-func (p *partition) Read(r *vnode.Reads, cmd vnode.Command) (reply []byte, ok bool) {
+func (kind) Read(r *vnode.Reads, cmd vnode.Command) (reply []byte, ok bool) {
 	if len(cmd.Body) == 0 || cmd.Body[0] != opGet && cmd.Body[0] != opDigest {
 		return nil, false
 	}
-	key := cmd.Body[1:]
-	if _, _, _, _, err := p.name(key); err != nil {
+	key, p := cmd.Body[1:], r.Partition()
+	if _, _, _, _, err := nameIn(p.ID, p.Size, key); err != nil {
 		return failure(err), true
 	}
 	stored := r.Get(key)

@@ -93,14 +93,21 @@ func (p *partition) properties(bucketType, bucketName string) *bucket.Properties
 // name takes a store key apart and refuses one of a head whose copies are
 // elsewhere.
 func (p *partition) name(storeKey []byte) (head ring.Partition, bucketType, bucketName, key string, err error) {
+	return nameIn(p.id, p.size, storeKey)
+}
+
+// nameIn is name for a partition that is read beside its vnode.
+func nameIn(p ring.Partition, ringSize int, storeKey []byte) (head ring.Partition, bucketType, bucketName, key string, err error) {
 	head, bucketType, bucketName, key, err = decodeName(storeKey)
-	if err == nil && !p.keeps(head) {
-		err = fmt.Errorf("key of head %d at partition %d: %w", head, p.id, ErrBadRequest)
+	if err == nil && !keeps(p, ringSize, head) {
+		err = fmt.Errorf("key of head %d at partition %d: %w", head, p, ErrBadRequest)
 	}
 	return head, bucketType, bucketName, key, err
 }
 
 // keeps reports whether a bucket may have a copy of the head's keys here.
-func (p *partition) keeps(head ring.Partition) bool {
-	return int(head) < p.size && (int(p.id)-int(head)+p.size)%p.size < bucket.MaxN
+func (p *partition) keeps(head ring.Partition) bool { return keeps(p.id, p.size, head) }
+
+func keeps(p ring.Partition, ringSize int, head ring.Partition) bool {
+	return int(head) < ringSize && (int(p)-int(head)+ringSize)%ringSize < bucket.MaxN
 }

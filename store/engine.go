@@ -59,6 +59,10 @@ type Engine interface {
 	Close() error
 }
 
+// Volatile is implemented by an engine whose partitions have nothing to make
+// durable: what was written needs no Sync.
+type Volatile interface{ Volatile() }
+
 // Staging is the part of an Engine that a handoff's target uses. An ID has at
 // most one staging generation. Sessions of one ID must rise: a session that is
 // lower than the staged one or not above the last promoted one is answered

@@ -39,6 +39,9 @@ func New() *Engine {
 // Identity implements store.Engine.
 func (e *Engine) Identity() (id [16]byte, fresh bool) { return e.id, true }
 
+// Volatile implements store.Volatile.
+func (*Engine) Volatile() {}
+
 // update runs change on the slot of id under the lock, and wraps its error.
 func (e *Engine) update(op string, id store.ID, change func(*slot) error) error {
 	e.mu.Lock()
