@@ -94,8 +94,8 @@ func (d *damages) excise(damage *store.CorruptError) {
 	// Some of it may be gone even if the rest could not be cut out.
 	for _, l := range lost {
 		d.host.log.Error("damaged items given up, to be repaired from the replicas", "partition", l.ID.String(), "from", l.From, "to", l.To)
-		if pid := d.host.vnode(l.ID); pid != nil {
-			d.host.system.Root.Send(pid, info{vnode.Excised{From: l.From, To: l.To}})
+		if to := d.host.vnode(l.ID); to != nil {
+			d.host.system.Root.Send(to.pid, info{vnode.Excised{From: l.From, To: l.To}})
 		}
 	}
 	if err != nil && d.host.ctx.Err() == nil {

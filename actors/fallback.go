@@ -58,21 +58,21 @@ type (
 
 // fallback returns the actor of a fallback of this node, started if need be; nil
 // if there can be none.
-func (h *Host) fallback(id store.ID) *actor.PID {
+func (h *Host) fallback(id store.ID) *inbox {
 	e, ok := h.kinds[id.Kind]
-	if !ok || e.volatile || int(id.Partition) >= len(e.pids) {
+	if !ok || e.volatile || int(id.Partition) >= len(e.vnodes) {
 		return nil
 	}
 	e.mu.RLock()
 	f := e.fallbacks[id.Partition]
 	e.mu.RUnlock()
 	if f != nil {
-		return f.pid
+		return &f.inbox
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if f := e.fallbacks[id.Partition]; f != nil {
-		return f.pid
+		return &f.inbox
 	}
 	if h.ctx.Err() != nil {
 		return nil
@@ -97,7 +97,7 @@ func (h *Host) fallback(id store.ID) *actor.PID {
 		e.fallbacks = make(map[ring.Partition]*fallback)
 	}
 	e.fallbacks[id.Partition] = a.shown
-	return pid
+	return &a.shown.inbox
 }
 
 // recoverFallbacks goes on with what a former process kept for others, and with
@@ -135,6 +135,7 @@ func (a *fallbackActor) Receive(ctx actor.Context) {
 		a.recover()
 	case *letter:
 		a.admit(m)
+		m.leave()
 	case *View:
 		a.viewed(m)
 	case fallbackTick:

@@ -6,8 +6,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/asynkron/protoactor-go/actor"
-
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/store"
@@ -32,7 +30,7 @@ type FallbackProgress struct {
 
 // fallback is a fallback as others see it.
 type fallback struct {
-	pid      *actor.PID
+	inbox
 	progress atomic.Pointer[fallbackShown]
 }
 

@@ -61,38 +61,38 @@ func (h *Host) applyKind(e *kindEntry, old, v *View) {
 				continue
 			}
 		}
-		pid := h.running(e, p)
-		if pid == nil {
+		to := h.running(e, p)
+		if to == nil {
 			if !concerned {
 				continue
 			}
-			pid = h.vnode(id)
+			to = h.vnode(id)
 		}
-		h.system.Root.Send(pid, vnode.Applied{Version: v.Version(), Part: part, Activate: e.spec.Activate})
+		h.system.Root.Send(to.pid, vnode.Applied{Version: v.Version(), Part: part, Activate: e.spec.Activate})
 	}
 }
 
 // running returns the actor of a partition if it was started.
-func (h *Host) running(e *kindEntry, p ring.Partition) *actor.PID {
+func (h *Host) running(e *kindEntry, p ring.Partition) *inbox {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	return e.pids[p]
+	return e.vnodes[p]
 }
 
 // vnode returns the actor of a partition, started if need be; nil if there is
 // no such kind or partition.
-func (h *Host) vnode(id store.ID) *actor.PID {
+func (h *Host) vnode(id store.ID) *inbox {
 	e, ok := h.kinds[id.Kind]
-	if !ok || int(id.Partition) >= len(e.pids) {
+	if !ok || int(id.Partition) >= len(e.vnodes) {
 		return nil
 	}
-	if pid := h.running(e, id.Partition); pid != nil {
-		return pid
+	if to := h.running(e, id.Partition); to != nil {
+		return to
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if pid := e.pids[id.Partition]; pid != nil {
-		return pid
+	if to := e.vnodes[id.Partition]; to != nil {
+		return to
 	}
 	if h.ctx.Err() != nil {
 		return nil
@@ -102,8 +102,9 @@ func (h *Host) vnode(id store.ID) *actor.PID {
 		h.log.Error("vnode not started", "kind", id.Kind, "partition", uint32(id.Partition), "err", err)
 		return nil
 	}
-	e.pids[id.Partition] = pid
-	return pid
+	to := &inbox{pid: pid}
+	e.vnodes[id.Partition] = to
+	return to
 }
 
 // stopVnodes ends all vnodes and waits for them. Their queues are served first.
@@ -114,9 +115,9 @@ func (h *Host) stopVnodes() {
 	var waiting []*actor.Future
 	for _, e := range h.kinds {
 		e.mu.RLock()
-		for _, pid := range e.pids {
-			if pid != nil {
-				waiting = append(waiting, h.system.Root.PoisonFuture(pid))
+		for _, to := range e.vnodes {
+			if to != nil {
+				waiting = append(waiting, h.system.Root.PoisonFuture(to.pid))
 			}
 		}
 		for _, f := range e.fallbacks {

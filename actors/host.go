@@ -46,6 +46,10 @@ type Options struct {
 	// RetryAfter is how long senders wait before they repeat what was not
 	// answered; default 250 ms.
 	RetryAfter time.Duration
+	// Queue is how many requests may wait for one vnode; more are refused with
+	// vnode.ErrOverloaded before they are queued. Default DefaultQueue; negative
+	// means no limit.
+	Queue int
 	// Events hears about transfers and jobs; optional.
 	Events Events
 }
@@ -76,6 +80,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RetryAfter <= 0 {
 		o.RetryAfter = 250 * time.Millisecond
+	}
+	if o.Queue == 0 {
+		o.Queue = DefaultQueue
 	}
 	return o
 }
@@ -124,8 +131,8 @@ type kindEntry struct {
 	reader   vnode.Reader              // kind, if it serves reads beside its vnodes
 	serving  []atomic.Pointer[serving] // by partition, for reader
 
-	mu   sync.RWMutex
-	pids []*actor.PID // by partition; nil where no vnode was started
+	mu     sync.RWMutex
+	vnodes []*inbox // by partition; nil where no vnode was started
 
 	fallbacks map[ring.Partition]*fallback // those that were started
 }
@@ -181,7 +188,7 @@ func (h *Host) registerKinds(state topology.State) error {
 		if _, dup := h.kinds[name]; dup {
 			return fmt.Errorf("start node %s: vnode kind %q is registered twice; register each kind once", h.opts.Self.Node, name)
 		}
-		e := &kindEntry{kind: k, engine: h.opts.Engine, pids: make([]*actor.PID, state.RingSize())}
+		e := &kindEntry{kind: k, engine: h.opts.Engine, vnodes: make([]*inbox, state.RingSize())}
 		if r, ok := k.(vnode.Reader); ok {
 			e.reader, e.serving = r, make([]atomic.Pointer[serving], state.RingSize())
 		}
@@ -303,17 +310,24 @@ func (h *Host) deliver(l *letter) {
 		return
 	}
 	id := store.ID{Kind: l.Kind, Partition: ring.Partition(l.Partition)}
-	var pid *actor.PID
+	var to *inbox
 	if l.Type == messages.TypeRequest && l.Flags&requestFallback != 0 {
-		pid = h.fallback(id)
+		to = h.fallback(id)
 	} else {
-		pid = h.vnode(id)
+		to = h.vnode(id)
 	}
-	if pid == nil {
+	if to == nil {
 		h.refuse(l, messages.CodeNotFound, fmt.Sprintf("no vnode kind %q with partition %d here", l.Kind, l.Partition))
 		return
 	}
-	h.system.Root.Send(pid, l)
+	if l.Type == messages.TypeRequest {
+		if !to.gate.enter(h.opts.Queue) {
+			h.shed(h.kinds[l.Kind], l)
+			return
+		}
+		l.gate = &to.gate
+	}
+	h.system.Root.Send(to.pid, l)
 }
 
 // refuse answers a letter that was not served, if anyone waits for it.

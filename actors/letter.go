@@ -11,12 +11,13 @@ import (
 // letter is a message on its way to a vnode or an endpoint: a frame, whose
 // payload is either encoded (it came over the wire, or is raw by nature) or
 // stands decoded in body (it was made here). Within a node nothing is encoded.
-// A letter is frozen once sent.
+// A letter is frozen once sent, but for the marks that its receiver makes.
 type letter struct {
 	messages.Header
 	payload []byte
 	body    any
-	once    bool // can't come twice: no transport has it, or it was looked at before
+	once    bool  // can't come twice: no transport has it, or it was looked at before
+	gate    *gate // that it waits behind; the receiver's
 }
 
 // frame returns the letter as it travels.

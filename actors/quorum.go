@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -20,6 +21,13 @@ const (
 	requestVolatile uint8 = 1 << iota
 	// requestFallback addresses the vnode that stands in for the partition's owner.
 	requestFallback
+)
+
+// A vnode that has too many requests is asked again this often, after twice the
+// pause and twice as long each time. Senders that insist make overload worse.
+const (
+	overloadTries = 3
+	overloadPause = 5 * time.Millisecond
 )
 
 // lingerLimit is how long a machine goes on at most after its outcome is decided.
@@ -111,7 +119,8 @@ type flight struct {
 	seq     uint64      // 0: not out
 	view    *View       // that it was addressed by
 	due     time.Time   // zero: at once
-	refused int         // times
+	refused int32       // times
+	shed    int32       // times, because too many requests wait there
 }
 
 // drive steps the machine until nothing is left to do, and releases the lock,
@@ -274,29 +283,25 @@ func (r *run) end(i int) flight {
 // fail ends a flight without an answer.
 func (r *run) fail(i int, err error, unknown bool) {
 	f := r.end(i)
-	p := f.send.To.Partition
-	r.failed = append(r.failed, ring.Entry{Partition: p, Node: f.node})
+	r.failed = append(r.failed, ring.Entry{Partition: f.send.To.Partition, Node: f.node})
+	e := replica.Event{Type: replica.Fail, Send: f.send.ID, Err: err, Unknown: unknown}
+	if !errors.Is(err, messages.ErrOverloaded) {
+		// Nobody stands in for a vnode that has too much to do: that makes two
+		// writes of each one.
+		e.Spare = r.spare(f.send.To.Partition)
+	}
+	r.events = append(r.events, e)
+}
+
+// spare returns who may be tried next for a copy; empty if nobody.
+func (r *run) spare(p ring.Partition) ring.NodeID {
 	v := r.host.View()
 	owner, _ := v.Owner(r.kind, p)
-	spare := r.host.spare(v, r.kind, p, func(n ring.NodeID) bool {
-		for _, u := range r.used {
-			if u == n {
-				return true
-			}
-		}
-		return false
+	return r.host.spare(v, r.kind, p, func(n ring.NodeID) bool {
+		return slices.Contains(r.used, n)
 	}, func(n ring.NodeID) bool {
-		if n == owner {
-			return true
-		}
-		for _, e := range r.failed {
-			if e.Partition == p && e.Node == n {
-				return true
-			}
-		}
-		return false
+		return n == owner || slices.Contains(r.failed, ring.Entry{Partition: p, Node: n})
 	})
-	r.events = append(r.events, replica.Event{Type: replica.Fail, Send: f.send.ID, Err: err, Unknown: unknown, Spare: spare})
 }
 
 // answered ends the flight of a number with its answer.
@@ -334,17 +339,22 @@ func (r *run) again(f *flight, code messages.Code) bool {
 	if f.send.To.Fallback {
 		return false
 	}
-	atOnce := false
+	atOnce, pause := false, retryPause(f.refused)
 	switch code {
 	case messages.CodeWrongOwner, messages.CodeStaleRing:
 		atOnce = r.host.View() != f.view
-	case messages.CodeFrozen, messages.CodeOverloaded:
+	case messages.CodeFrozen:
+	case messages.CodeOverloaded:
+		if f.shed++; f.shed > overloadTries {
+			return false
+		}
+		pause = overloadPause << f.shed
 	default:
 		return false
 	}
 	f.seq = 0
 	if !atOnce {
-		f.due = time.Now().Add(retryPause(f.refused))
+		f.due = time.Now().Add(pause)
 		r.host.clock.at(f.due, r)
 	}
 	f.refused++
@@ -352,7 +362,7 @@ func (r *run) again(f *flight, code messages.Code) bool {
 }
 
 // retryPause is how long a refused command waits if no newer view comes before.
-func retryPause(refused int) time.Duration {
+func retryPause(refused int32) time.Duration {
 	return min(time.Millisecond<<min(refused, 6), 50*time.Millisecond)
 }
 

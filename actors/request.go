@@ -48,9 +48,11 @@ func (c *waiter) viewed(*View) {}
 
 // Request sends a command to the vnode that owns the partition and returns its
 // answer. Refusals that mean nothing was done (wrong owner, frozen, stale ring)
-// are tried again on a newer view until ctx ends. When the answer is lost the
+// are tried again on a newer view until ctx ends; a vnode that has too many
+// requests is asked a few times. When the answer is lost the
 // error is ErrUnknownOutcome and the command is not repeated.
 func (h *Host) Request(ctx context.Context, kind topology.Kind, p ring.Partition, body []byte) ([]byte, error) {
+	shed := 0
 	for attempt := 0; ; attempt++ {
 		v := h.View()
 		f, err := h.ask(ctx, v, kind, p, body)
@@ -59,6 +61,11 @@ func (h *Host) Request(ctx context.Context, kind topology.Kind, p ring.Partition
 		}
 		if f.Code == messages.CodeOK {
 			return f.payload, nil
+		}
+		if f.Code == messages.CodeOverloaded {
+			if shed++; shed > overloadTries {
+				return nil, fmt.Errorf("request %s/%d: %w", kind, p, decodeError(f))
+			}
 		}
 		if err := h.awaitRetry(ctx, v, f, attempt); err != nil {
 			return nil, fmt.Errorf("request %s/%d: %w", kind, p, err)

@@ -25,6 +25,7 @@ type synced struct {
 	part   store.Partition
 	server *server
 	frame  *letter
+	gate   *gate // of the frame, which goes on waiting; nil if it doesn't
 	done   vnode.Disposition
 }
 
@@ -36,7 +37,8 @@ func newSyncer(ctx context.Context) *syncer {
 // durable, or can't be.
 func (s *syncer) after(part store.Partition, server *server, f *letter, d vnode.Disposition) {
 	s.mu.Lock()
-	s.waiting = append(s.waiting, synced{part, server, f, d})
+	s.waiting = append(s.waiting, synced{part, server, f, f.gate, d})
+	f.gate = nil
 	s.mu.Unlock()
 	select {
 	case s.wake <- struct{}{}:
@@ -76,6 +78,9 @@ func (s *syncer) round() {
 		if !ok {
 			err = w.part.Sync()
 			results[w.part] = err
+		}
+		if w.gate != nil {
+			w.gate.left.Add(1)
 		}
 		w.server.synced(w.frame, w.done, err)
 	}

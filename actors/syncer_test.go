@@ -30,7 +30,7 @@ func TestSyncer_wakes(t *testing.T) {
 		writers.Go(func() {
 			p := &tellsSync{done: make(chan struct{}, 1)}
 			for range 500 {
-				s.after(p, nil, nil, vnode.NoReply{})
+				s.after(p, nil, new(letter), vnode.NoReply{})
 				<-p.done
 			}
 		})
@@ -38,7 +38,7 @@ func TestSyncer_wakes(t *testing.T) {
 	writers.Wait()
 	last := &tellsSync{done: make(chan struct{}, 1)}
 	s.mu.Lock()
-	s.waiting = append(s.waiting, synced{last, nil, nil, vnode.NoReply{}})
+	s.waiting = append(s.waiting, synced{last, nil, nil, nil, vnode.NoReply{}})
 	s.mu.Unlock()
 	end()
 	ended.Wait()

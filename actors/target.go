@@ -109,8 +109,8 @@ func (h *Host) HandleStream(s Stream) error {
 	}
 	e, ok := h.kinds[f.Kind]
 	id := store.ID{Kind: f.Kind, Partition: ring.Partition(f.Partition)}
-	pid := h.vnode(id)
-	if f.Type != messages.TypeHandoffHello || !ok || pid == nil {
+	to := h.vnode(id)
+	if f.Type != messages.TypeHandoffHello || !ok || to == nil {
 		return fmt.Errorf("transfer of %v begins with %v: %w", id, f.Type, messages.ErrInvalid)
 	}
 	var hello messages.HandoffHello
@@ -118,7 +118,7 @@ func (h *Host) HandleStream(s Stream) error {
 		return fmt.Errorf("transfer of %v: %w: %w", id, messages.ErrDamaged, err)
 	}
 	t := &targetStream{
-		host: h, stream: s, machine: handoff.NewReceiver(), id: id, kind: e, vnode: pid, session: f.Session,
+		host: h, stream: s, machine: handoff.NewReceiver(), id: id, kind: e, vnode: to.pid, session: f.Session,
 		frames: make(chan arrival, 1), done: make(chan struct{}),
 		log: h.log.With("kind", id.Kind, "partition", uint32(id.Partition), "session", f.Session, "source", f.From),
 	}

@@ -119,6 +119,7 @@ func (a *vnodeActor) common(ctx actor.Context, m any) {
 	switch m := m.(type) {
 	case *letter:
 		a.admit(m)
+		m.leave()
 	case vnode.Applied:
 		a.step(m)
 	case stepEvent:

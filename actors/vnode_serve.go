@@ -55,7 +55,7 @@ func (a *vnodeActor) refuseOwner(f *letter, code messages.Code) {
 func (a *vnodeActor) forward(f *letter, owner ring.NodeID) {
 	g := *f
 	g.Hop++
-	g.once = false
+	g.once, g.gate = false, nil
 	g.To, g.ToIncarnation, g.RingVersion = string(owner), 0, a.life.Version()
 	a.host.send(&g)
 }
@@ -87,7 +87,7 @@ func (a *vnodeActor) deferCommand(f *letter, d vnode.Forward) {
 		return
 	}
 	g := *f
-	g.once = true
+	g.once, g.gate = true, nil
 	if d.Body != nil {
 		g.payload = d.Body
 	}

@@ -1,6 +1,10 @@
 package vnode
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/dee2748c/baton/messages"
+)
 
 // Errors that a sender of commands sees.
 var (
@@ -10,8 +14,9 @@ var (
 	ErrFrozen = errors.New("partition is frozen for handoff")
 	// ErrStaleRing: a forwarded command found no owner; look at a newer ring.
 	ErrStaleRing = errors.New("command was forwarded on a stale ring")
-	// ErrOverloaded: the vnode has more work queued than it accepts.
-	ErrOverloaded = errors.New("vnode is overloaded")
+	// ErrOverloaded: as many requests wait for the vnode as may; this one was
+	// not done.
+	ErrOverloaded = messages.ErrOverloaded
 	// ErrStopped: the vnode stopped before it served the command.
 	ErrStopped = errors.New("vnode stopped")
 )

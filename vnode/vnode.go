@@ -107,8 +107,10 @@ type Coverer interface {
 	HandleCoverage(cx *Context, cmd Command, keyspaces []ring.Partition) Disposition
 }
 
-// OverloadHandler answers a command that is shed before it reaches the vnode.
-// Without it the sender gets ErrOverloaded.
+// OverloadHandler is implemented by a Kind, not by its vnodes, to answer the
+// commands that are refused because too many wait for the vnode: with Reply, Fail
+// or Drop. Otherwise the sender gets ErrOverloaded. It is called by senders, so it
+// must be quick and safe for concurrent use.
 type OverloadHandler interface{ HandleOverload(cmd Command) Disposition }
 
 // InfoHandler hears messages of the vnode's own helpers (workers, timers), and

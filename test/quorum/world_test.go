@@ -40,6 +40,7 @@ type world struct {
 	nodes map[ring.NodeID]*node
 
 	proposals int
+	tune      func(*actors.Options) // changes the options of each node; optional
 
 	down atomic.Pointer[func(from, to ring.NodeID) bool] // what the failure detectors believe; nil: everybody is up
 }
@@ -73,6 +74,11 @@ func kindSpecs() []topology.KindSpec {
 // newWorld starts nodes that own the ring in even parts.
 func newWorld(t testing.TB, seed uint64, names ...ring.NodeID) *world {
 	t.Helper()
+	return newTunedWorld(t, seed, nil, names...)
+}
+
+func newTunedWorld(t testing.TB, seed uint64, tune func(*actors.Options), names ...ring.NodeID) *world {
+	t.Helper()
 	r := &sim.Record{}
 	r.Must(topology.CreateCluster{
 		ClusterID: clusterID, RingSize: ringSize, TargetN: min(3, len(names)), NVal: 3, Kinds: kindSpecs(),
@@ -86,7 +92,7 @@ func newWorld(t testing.TB, seed uint64, names ...ring.NodeID) *world {
 		r.Settle()
 	}
 	w := &world{
-		t: t, log: memory.From(r.State), nodes: make(map[ring.NodeID]*node),
+		t: t, tune: tune, log: memory.From(r.State), nodes: make(map[ring.NodeID]*node),
 		board: actors.NewSwitchboard(actors.SwitchboardOptions{Seed: seed}),
 	}
 	for _, n := range names {
@@ -117,11 +123,15 @@ func (w *world) start(name ring.NodeID, engine store.Engine) *node {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	n.host, err = actors.Start(ctx, actors.Options{
+	o := actors.Options{
 		Self: self, Agreement: n.record, Transport: transport, Engine: engine, Volatile: memstore.New(),
 		Kinds: []vnode.Kind{countKind{}}, Workers: pipe.NewRegistry(),
 		Up: func(to ring.NodeID) bool { return w.up(name, to) },
-	})
+	}
+	if w.tune != nil {
+		w.tune(&o)
+	}
+	n.host, err = actors.Start(ctx, o)
 	if err != nil {
 		w.t.Fatal(err)
 	}
