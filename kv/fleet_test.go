@@ -1,6 +1,7 @@
 package kv_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -258,9 +259,9 @@ func (f *fleet) wants(t *rapid.T, got, all, none []string) {
 // equal checks that all copies hold the same after a read that everybody answered.
 func (f *fleet) equal(t fatal) {
 	t.Helper()
-	key := string(kv.AppendKey(nil, testHead, "", "b", "k"))
+	key := kv.AppendKey(nil, testHead, "", "b", "k")
 	for _, c := range f.copies[1:] {
-		if string(c.store[key].Value) != string(f.copies[0].store[key].Value) {
+		if !bytes.Equal(c.store[string(key)].Value, f.copies[0].store[string(key)].Value) {
 			t.Fatal("copies differ after the repair", c.at.Node)
 		}
 	}
