@@ -116,6 +116,27 @@ func TestEngine_flippedTable(t *testing.T) {
 	}
 }
 
+// A store opens although the block of the first items is damaged, for the engine can give them up.
+func TestOpen_damagedFirstItem(t *testing.T) {
+	fs := sound(t)
+	first, most := "", int64(0)
+	for path, size := range files(t, fs, ".sst") {
+		if size > most {
+			first, most = path, size
+		}
+	}
+	e := mustOpen(t, small(t, flipped(t, fs, first, 10, 0)))
+	defer closeAll(t, e)
+	p, err := e.Open(someID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, _ := damagedItem(0)
+	if _, err := p.Get([]byte(key)); !errors.Is(err, store.ErrCorrupt) {
+		t.Errorf("get of a damaged item: %v", err)
+	}
+}
+
 // readDamaged reads all that a damaged store holds, in every way there is, and
 // returns whether the damage was met.
 func readDamaged(t *testing.T, fs vfs.FS, what string) bool {

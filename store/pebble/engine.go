@@ -139,7 +139,8 @@ func (e *Engine) load(key, value []byte) (*slot, error) {
 }
 
 // sweep removes the generations that are not named. It looks at one key of
-// each generation only.
+// each generation only. Where that key is damaged it ends: what is left is
+// removed by a later Open, when a reader has met the damage and had it cut out.
 func (e *Engine) sweep(named map[uint64]bool) error {
 	it, err := e.database.NewIter(&db.IterOptions{LowerBound: []byte{tagGeneration}, UpperBound: []byte{tagGeneration + 1}})
 	if err != nil {
@@ -156,7 +157,12 @@ func (e *Engine) sweep(named map[uint64]bool) error {
 		}
 		valid = it.SeekGE(appendPrefix(nil, number+1))
 	}
-	if err := errors.Join(err, translate(it.Close())); err != nil || b.Empty() {
+	damage := translate(it.Close())
+	if errors.Is(damage, store.ErrCorrupt) {
+		e.database.options.Logger.Error("unused generations not removed", "err", damage)
+		damage = nil
+	}
+	if err := errors.Join(err, damage); err != nil || b.Empty() {
 		return errors.Join(err, b.Close())
 	}
 	return e.database.commit(b, db.Sync)
