@@ -151,6 +151,18 @@ func (n *Node) Kill() {
 	n.paused.Store(false)
 }
 
+// KillAll ends all the processes as one power cut would.
+func (c *Cluster) KillAll(nodes ...*Node) {
+	c.t.Helper()
+	for _, n := range nodes {
+		n.signal(syscall.SIGKILL)
+	}
+	for _, n := range nodes {
+		<-n.Process().Exited()
+		n.paused.Store(false)
+	}
+}
+
 func (n *Node) kill() {
 	if p := n.Process(); p != nil && p.Signal(syscall.SIGKILL) == nil {
 		<-p.Exited()
