@@ -24,6 +24,15 @@ const Stuck = 60 * time.Second
 // Soak reports whether the long forms of the tests are to run.
 func Soak() bool { return os.Getenv("BATON_E2E_SOAK") != "" }
 
+// SoakTime is how long a test lasts whose long form has no other end: BATON_E2E_SOAK if that is a
+// duration, such as 5m, or half an hour.
+func SoakTime() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("BATON_E2E_SOAK")); err == nil {
+		return d
+	}
+	return 30 * time.Minute
+}
+
 // Rand returns the source of a test's random choices and logs its seed.
 func Rand(t testing.TB) *rand.Rand {
 	t.Helper()

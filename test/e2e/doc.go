@@ -14,7 +14,12 @@
 //
 // Waiting is for conditions, polled, with deadlines that only say "stuck"; the one thing that takes
 // time on purpose is how long a process is paused. The seed of a test's random choices is logged, and
-// BATON_E2E_SEED sets it. BATON_E2E_SOAK=1 runs the long forms.
+// BATON_E2E_SEED sets it. BATON_E2E_SOAK=1 runs the long forms, and BATON_E2E_SOAK=5m those that last as
+// long as one likes in 5 minutes.
+//
+// Clients write and read objects through all nodes while a test breaks them (Cluster.Drive), and what
+// they were told is held to what the store promises by package history; EqualCopies stops the nodes and
+// looks into their stores.
 //
 // Invariants:
 //

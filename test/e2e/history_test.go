@@ -39,7 +39,7 @@ func TestHistory(t *testing.T) {
 			load := e2e.Load{Type: "tested", Bucket: "b", Clients: 8, Keys: 200}
 			faults, until := 6, time.Time{}
 			if e2e.Soak() {
-				load.Clients, until = 16, time.Now().Add(30*time.Minute)
+				load.Clients, until = 16, time.Now().Add(e2e.SoakTime())
 			}
 			clients := c.Drive(r, load)
 			n := nemesis{t: t, c: c, r: r, nodes: nodes, volatile: tt.engine == "memory"}
