@@ -97,12 +97,11 @@ func (h *Host) vnode(id store.ID) *inbox {
 	if h.ctx.Err() != nil {
 		return nil
 	}
-	pid, err := h.spawnVnode(e, id)
+	to, err := h.spawnVnode(e, id)
 	if err != nil {
 		h.log.Error("vnode not started", "kind", id.Kind, "partition", uint32(id.Partition), "err", err)
 		return nil
 	}
-	to := &inbox{pid: pid}
 	e.vnodes[id.Partition] = to
 	return to
 }

@@ -15,6 +15,7 @@ const DefaultQueue = 10_000
 // inbox is where the actor of a vnode or a fallback gets its messages.
 type inbox struct {
 	pid  *actor.PID
+	box  *vnodeMailbox // of pid; nil for a fallback
 	gate gate
 }
 

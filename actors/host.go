@@ -267,7 +267,7 @@ func (h *Host) post(l *letter) error {
 			return fmt.Errorf("letter for life %d of %s: %w", l.ToIncarnation, l.To, messages.ErrIncarnation)
 		}
 		l.once = true
-		h.deliver(l)
+		h.deliver(l, false)
 		return nil
 	}
 	peer, ok := h.View().Peer(ring.NodeID(l.To))
@@ -283,7 +283,7 @@ func (h *Host) post(l *letter) error {
 
 // HandleFrame takes a frame from another node.
 func (h *Host) HandleFrame(f messages.Frame) {
-	h.deliver(&letter{Header: f.Header, payload: f.Payload})
+	h.deliver(&letter{Header: f.Header, payload: f.Payload}, false)
 }
 
 // HandleLink hears that a link came up or went down.
@@ -301,8 +301,10 @@ func (h *Host) HandleLink(e LinkEvent) {
 	h.ends.each(func(d endpoint) { d.link(e) })
 }
 
-// deliver hands a letter to the vnode or endpoint that it addresses.
-func (h *Host) deliver(l *letter) {
+// deliver hands a letter to the vnode or endpoint that it addresses. With here
+// the caller serves an idle vnode itself, unless what the vnode's store does may
+// keep it longer than it is ready to wait.
+func (h *Host) deliver(l *letter, here bool) {
 	if l.Kind == "" {
 		if d, ok := h.ends.get(l.Endpoint); ok {
 			d.take(l)
@@ -326,6 +328,10 @@ func (h *Host) deliver(l *letter) {
 			return
 		}
 		l.gate = &to.gate
+	}
+	if here && to.box != nil && h.kinds[l.Kind].unsynced {
+		to.box.serveHere(l)
+		return
 	}
 	h.system.Root.Send(to.pid, l)
 }

@@ -57,6 +57,7 @@ func (h *Host) Run(ctx context.Context, kind topology.Kind, m replica.Machine) e
 	r.id = h.ends.add(r)
 	r.mu.Lock()
 	r.events = append(r.events, replica.Event{Type: replica.Begin})
+	r.serving = true
 	r.drive()
 	if h.ctx.Err() != nil {
 		r.stopped(errStopped) // the table may have been told before r was in it
@@ -94,6 +95,7 @@ type run struct {
 	failed  []ring.Entry    // where Sends have failed
 	used    []ring.NodeID   // to whom there was a Send
 	driving bool            // a goroutine is in drive
+	serving bool            // that is the caller's, which may serve vnodes
 	woken   bool
 	decided bool      // the machine was Ready when the caller was woken
 	linger  time.Time // when the background ends; set with woken
@@ -146,7 +148,7 @@ func (r *run) drive() {
 			break
 		}
 	}
-	r.driving = false
+	r.driving, r.serving = false, false
 	if r.ended {
 		r.flights = nil
 	}
@@ -238,16 +240,23 @@ func (r *run) letter() *letter {
 	return &r.room.letters[r.room.next-1]
 }
 
-// transmit sends a letter without the lock. A command that only reads is served
-// at once, if the vnode is here.
+// transmit sends a letter without the lock. If the vnode is here, a command that
+// only reads is served at once, and any other one too when the caller has nothing
+// to do but wait for it and the vnode is idle.
 func (r *run) transmit(l *letter) {
-	seq := l.Seq
+	seq, serving := l.Seq, r.serving
 	r.mu.Unlock()
 	here := l.To == string(r.host.opts.Self.Node) && l.Flags&requestFallback == 0
 	if here {
 		if body, ok := r.host.read(r.host.View(), r.kind, ring.Partition(l.Partition), l.payload, &r.room.reads); ok {
 			r.mu.Lock()
 			r.answer(seq, body)
+			return
+		}
+		if serving {
+			l.once = true
+			r.host.deliver(l, true)
+			r.mu.Lock()
 			return
 		}
 	}

@@ -52,7 +52,7 @@ type (
 	}
 )
 
-func (h *Host) spawnVnode(e *kindEntry, id store.ID) (*actor.PID, error) {
+func (h *Host) spawnVnode(e *kindEntry, id store.ID) (*inbox, error) {
 	a := &vnodeActor{
 		server:   server{host: h, kind: e, id: id, log: h.log.With("kind", id.Kind, "partition", uint32(id.Partition))},
 		behavior: actor.NewBehavior(),
@@ -60,9 +60,12 @@ func (h *Host) spawnVnode(e *kindEntry, id store.ID) (*actor.PID, error) {
 	}
 	a.wrote, a.failed = a.changed, a.reopen
 	a.behavior.Become(a.idle)
-	props := actor.PropsFromProducer(func() actor.Actor { return a }, actor.WithSupervisor(stopOnPanic), actor.WithDispatcher(h.dispatch))
+	box := newVnodeMailbox()
+	props := actor.PropsFromProducer(func() actor.Actor { return a }, actor.WithSupervisor(stopOnPanic), actor.WithDispatcher(h.dispatch),
+		actor.WithMailbox(func() actor.Mailbox { return box }))
 	name := fmt.Sprintf("vnode/%s/%d/%d", id.Kind, id.Partition, h.opts.Self.Incarnation)
-	return h.system.Root.SpawnNamed(props, name)
+	pid, err := h.system.Root.SpawnNamed(props, name)
+	return &inbox{pid: pid, box: box}, err
 }
 
 // Receive dispatches to the behavior of the lifecycle's state.

@@ -24,11 +24,11 @@ import (
 func durableBenches() []Bench {
 	return []Bench{
 		{
-			ID: "B14", FloorRatio: 0.5, Limit: &limitDatasync,
+			ID: "B14/put", FloorRatio: 0.5, Limit: &limitDatasync,
 			Case: Case{Name: "kv/durable-put/p50/n=1/pebble", Unit: "us", Lower: true, Run: benchDurablePut(1)},
 		},
 		{
-			ID: "B14/n3", Limit: &limitDatasync,
+			ID: "B14/put/n3", Limit: &limitDatasync,
 			Case: Case{Name: "kv/durable-put/p50/n=3/pebble", Unit: "us", Lower: true, Run: benchDurablePut(3)},
 		},
 		{

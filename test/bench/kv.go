@@ -52,7 +52,7 @@ func kvBenches() []Bench {
 		})
 	}
 	const goal = 300_000 // of three copies in memory
-	add("B8", put, baton.EngineMemory, 3, goal)
+	add("B8/put", put, baton.EngineMemory, 3, goal)
 	add("B8/get", get, baton.EngineMemory, 3, goal)
 	add("B8/mixed", mixed, baton.EngineMemory, 3, goal)
 	add("B8/n1/put", put, baton.EngineMemory, 1, 0)
