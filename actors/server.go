@@ -219,6 +219,14 @@ func (s *server) commitChanges() {
 	}
 }
 
+// noSpace says of an error of the store whether it has no room.
+func noSpace(err error) error {
+	if errors.Is(err, store.ErrDiskFull) {
+		return fmt.Errorf("%w: %w", messages.ErrNoSpace, err)
+	}
+	return err
+}
+
 // writeChanges writes the handler's batch. An error that is ErrRefused or
 // ErrNoSpace says that nothing was written.
 func (s *server) writeChanges() (wrote bool, err error) {
@@ -230,10 +238,7 @@ func (s *server) writeChanges() (wrote bool, err error) {
 		return false, nil
 	}
 	if err := s.part.Write(batch); err != nil {
-		if errors.Is(err, store.ErrDiskFull) {
-			err = fmt.Errorf("%w: %w", messages.ErrNoSpace, err)
-		}
-		return false, err
+		return false, noSpace(err)
 	}
 	if s.wrote != nil {
 		s.wrote(batch)

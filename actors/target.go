@@ -260,7 +260,7 @@ func (t *targetStream) guarded(effect func(context.Context) error) {
 	}
 	defer g.Leave()
 	if err := effect(g.Context()); err != nil {
-		t.answer(handoff.StoreFailed{Err: err})
+		t.answer(handoff.StoreFailed{Err: noSpace(err)})
 	}
 }
 

@@ -23,5 +23,7 @@
 //
 //   - I1 An entry never changes once it is in a tree.
 //   - I2 A tree's head is copied and its nodes are changed only under the write lock of its generation.
-//   - I3 Hashes are computed before that lock is taken, so a large value delays no reader.
+//   - I3 With a limit, the bytes of all generations are never above it; what was
+//     refused changed nothing.
+//   - I4 Hashes are computed before that lock is taken, so a large value delays no reader.
 package memory

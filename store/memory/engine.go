@@ -13,6 +13,7 @@ import (
 // Engine is a volatile store.Engine. It is safe for concurrent use.
 type Engine struct {
 	id     [16]byte
+	room   room
 	closed atomic.Bool // set once, under mu
 	mu     sync.RWMutex
 	slots  map[store.ID]*slot
@@ -29,9 +30,21 @@ type slot struct {
 	record   store.Record
 }
 
-// New returns an empty engine.
-func New() *Engine {
-	e := &Engine{slots: make(map[store.ID]*slot)}
+// Options configure an Engine.
+type Options struct {
+	// MaxBytes limits what all generations together hold, the staged ones too:
+	// keys, values and ItemOverhead for each item. A write that would make it
+	// more fails with store.ErrDiskFull. 0 means no limit. What only snapshots
+	// still see does not count.
+	MaxBytes int64
+}
+
+// New returns an empty engine without a limit.
+func New() *Engine { return Open(Options{}) }
+
+// Open returns an empty engine.
+func Open(o Options) *Engine {
+	e := &Engine{room: room{max: o.MaxBytes}, slots: make(map[store.ID]*slot)}
 	rand.Read(e.id[:])
 	return e
 }
@@ -66,7 +79,7 @@ func (e *Engine) Open(id store.ID) (store.Partition, error) {
 	var active *generation
 	err := e.update("open", id, func(s *slot) error {
 		if s.active == nil {
-			s.active = newGeneration(&e.closed)
+			s.active = newGeneration(&e.closed, &e.room)
 		}
 		active = s.active
 		return nil
@@ -112,7 +125,7 @@ func (e *Engine) Stage(id store.ID, session uint64) (store.Partition, error) {
 				session, s.session, s.promoted, store.ErrStaleSession)
 		}
 		s.staged.drop()
-		staged = newGeneration(&e.closed)
+		staged = newGeneration(&e.closed, &e.room)
 		s.staged, s.session = staged, session
 		return nil
 	})

@@ -36,6 +36,7 @@ type tree = btree.Map[string, *entry]
 // generation is a handle to a generation and the generation itself.
 type generation struct {
 	closed *atomic.Bool // the engine's
+	room   *room        // the engine's
 
 	writer  sync.Mutex // held through a Write
 	pending []*entry   // by writer: one per op of the running Write, nil for a delete
@@ -49,8 +50,8 @@ type generation struct {
 
 var _ store.Partition = (*generation)(nil)
 
-func newGeneration(closed *atomic.Bool) *generation {
-	return &generation{closed: closed, tree: new(tree)}
+func newGeneration(closed *atomic.Bool, room *room) *generation {
+	return &generation{closed: closed, room: room, tree: new(tree)}
 }
 
 // err returns why the generation can't be used. The caller holds mu.
@@ -73,6 +74,9 @@ func (g *generation) drop() {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if g.room.max > 0 && !g.dropped {
+		g.room.take(-g.bytes())
+	}
 	g.dropped, g.tree, g.last = true, nil, ""
 }
 
@@ -105,6 +109,14 @@ func (g *generation) Write(b *store.Batch) error {
 	defer g.mu.Unlock()
 	if err := g.err(); err != nil {
 		return fmt.Errorf("write: %w", err)
+	}
+	if g.room.max > 0 {
+		reserved, err := g.reserve(ops)
+		if err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		before := g.bytes()
+		defer func() { g.room.take(g.bytes() - before - reserved) }()
 	}
 	for i, e := range g.pending {
 		if e == nil {
