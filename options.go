@@ -80,6 +80,12 @@ type Options struct {
 	Settings []admin.Setting
 	// Engine is EngineMemory (default) or EnginePebble.
 	Engine string
+	// MemoryLimit is how many bytes the partitions may take with EngineMemory;
+	// writes beyond it fail with messages.ErrNoSpace. 0 means no limit.
+	MemoryLimit int64
+	// VnodeQueue is how many requests may wait for one vnode; more are refused
+	// with vnode.ErrOverloaded. Default actors.DefaultQueue; negative means no limit.
+	VnodeQueue int
 	// DataDir is where the node keeps what must survive its process: its
 	// identity, its part of the record, and with EnginePebble its partitions.
 	// Required for EnginePebble. Without it the node is gone when it stops.
@@ -188,6 +194,10 @@ func (o Options) Validate() error {
 		return &OptionError{"BootstrapExpect", fmt.Sprint(o.BootstrapExpect), fmt.Sprintf("Join names %d nodes: name all that are expected, this one included", distinct(o.Join))}
 	case o.TargetN < 0:
 		return &OptionError{"TargetN", fmt.Sprint(o.TargetN), "use a positive number"}
+	case o.MemoryLimit < 0:
+		return &OptionError{"MemoryLimit", fmt.Sprint(o.MemoryLimit), "use a positive number of bytes, or 0 for no limit"}
+	case o.MemoryLimit > 0 && o.Engine == EnginePebble:
+		return &OptionError{"MemoryLimit", fmt.Sprint(o.MemoryLimit), "it is for " + EngineMemory + ": leave it out"}
 	case o.Listings < 0:
 		return &OptionError{"Listings", fmt.Sprint(o.Listings), "use a positive number"}
 	case o.NVal < 0 || o.NVal > MaxNVal || o.RingSize != 0 && o.NVal > o.RingSize:

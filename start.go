@@ -165,7 +165,7 @@ func (n *Node) addr() string {
 func (s *starting) openEngines(context.Context) error {
 	s.volatile = memstore.New()
 	if s.node.opts.Engine == EngineMemory {
-		s.durable = memstore.New()
+		s.durable = memstore.Open(memstore.Options{MaxBytes: s.node.opts.MemoryLimit})
 	} else {
 		e, err := pebble.Open(filepath.Join(s.node.opts.DataDir, storeDir), pebble.Options{Logger: s.node.opts.Logger})
 		if err != nil {
@@ -212,7 +212,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	n.host, err = actors.Start(ctx, actors.Options{
 		Self: s.peer, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile,
 		Kinds: append([]vnode.Kind{kv.Kind(n.catalog)}, n.opts.Kinds...), Workers: s.workers,
-		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: n.opts.Events, Up: seemsUp(live),
+		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: n.opts.Events, Queue: n.opts.VnodeQueue, Up: seemsUp(live),
 	})
 	if err != nil {
 		return err

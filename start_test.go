@@ -58,6 +58,7 @@ func TestStart_refused(t *testing.T) {
 	}{
 		{"no name", baton.Options{}, nil, "Name"},
 		{"ring size", baton.Options{Name: "x", RingSize: 48}, nil, "power of two"},
+		{"a limit of memory on a disk", baton.Options{Name: "x", Engine: baton.EnginePebble, DataDir: "x", MemoryLimit: 1}, nil, "MemoryLimit"},
 		{"too many copies", baton.Options{Name: "x", NVal: 17}, nil, "NVal"},
 		{"more copies than partitions", baton.Options{Name: "x", RingSize: 8, NVal: 9}, nil, "NVal"},
 		{"engine", baton.Options{Name: "x", Engine: "tape"}, nil, "tape"},

@@ -13,6 +13,8 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/kv/bucket"
+	"github.com/dee2748c/baton/messages"
+	"github.com/dee2748c/baton/vnode"
 )
 
 // Errors of the admin API itself.
@@ -135,6 +137,8 @@ var known = []struct {
 	remedy string
 }{
 	{kv.ErrUnknown, "unknown_write", http.StatusGatewayTimeout, "it may have been done: read the object, then decide"}, // before its causes
+	{vnode.ErrOverloaded, "overloaded", http.StatusServiceUnavailable, "nothing was done: ask again later, and less often"},
+	{messages.ErrNoSpace, "no_space", http.StatusInsufficientStorage, "nothing was done: delete objects, or let a node join"},
 	{kv.ErrNotDone, "not_done", http.StatusServiceUnavailable, "nothing was written: ask again when more copies answer, or ask for fewer"},
 	{kv.ErrStaleGrace, "stale_copy", http.StatusServiceUnavailable, "ask again"},
 	{ErrRequest, "bad_request", http.StatusBadRequest, ""},
@@ -158,7 +162,7 @@ var known = []struct {
 	{kv.ErrSiblings, "too_many_siblings", http.StatusConflict, "get it, and write one value with its context"},
 	{kv.ErrCoverage, "coverage", http.StatusServiceUnavailable, "ask again when the nodes that are missing answer"},
 	{kv.ErrContinuation, "bad_continuation", http.StatusBadRequest, "give the one that came with the page, and the same query"},
-	{kv.ErrListings, "overloaded", http.StatusServiceUnavailable, "ask again when some of the listings under way have ended"},
+	{kv.ErrListings, "too_many_listings", http.StatusServiceUnavailable, "ask again when some of the listings under way have ended"},
 	{kv.ErrCorrupt, "object_corrupt", http.StatusInternalServerError, ""},
 	{kv.ErrFormat, "object_format", http.StatusInternalServerError, "read it with the version that wrote it, or a newer one"},
 	{ErrNotOwner, "other_owner", http.StatusConflict, "ask its owner: see baton cluster ring"},

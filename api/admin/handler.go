@@ -204,6 +204,9 @@ func reply(w http.ResponseWriter, status int, result any) {
 		body = fmt.Appendf(nil, `{"code":"internal","operation":"encode","message":%q}`, err)
 	}
 	h := w.Header()
+	if e, ok := result.(*Error); ok && e.Code == "overloaded" {
+		h.Set("Retry-After", "1")
+	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")

@@ -47,6 +47,7 @@ func options(c *settings.Config, log *slog.Logger) (baton.Options, error) {
 		Addr: c.ClusterAddr, Advertise: c.AdvertiseAddr, HTTPAddr: c.HTTPAddr, AdminAddr: c.AdminAddr,
 		Bootstrap: c.Bootstrap, BootstrapExpect: c.BootstrapExpect, Join: c.Join, CommitJoin: c.Commit,
 		RingSize: c.RingSize, TargetN: c.TargetN, NVal: c.NVal, Weight: c.Weight, Location: c.Location,
+		MemoryLimit: c.MemoryBytes(), VnodeQueue: c.VnodeQueue,
 		Consul: baton.ConsulOptions{
 			Address: c.Consul.Address, Datacenter: c.Consul.Datacenter, Token: c.Consul.Token, Prefix: c.Consul.Prefix,
 			CAFile: c.Consul.CAFile, CertFile: c.Consul.CertFile, KeyFile: c.Consul.KeyFile, ServerName: c.Consul.ServerName,

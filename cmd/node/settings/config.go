@@ -40,6 +40,9 @@ type Config struct {
 	Weight   int
 	Engine   string
 
+	MemoryLimit string
+	VnodeQueue  int
+
 	LogLevel        string
 	LogFormat       string
 	ShutdownTimeout time.Duration
@@ -123,6 +126,8 @@ func (c *Config) Bind(f Flags) {
 	text(&c.Location, "location", "", "rack or zone of the node")
 	number(&c.Weight, "weight", 1, "relative share of partitions")
 	text(&c.Engine, "engine", "pebble", "where partitions are kept: pebble or memory")
+	text(&c.MemoryLimit, "memory-limit", "", "with --engine memory: bytes that all partitions may take, such as 2GiB (default: no limit)")
+	number(&c.VnodeQueue, "vnode-queue", 10000, "requests that may wait for one vnode, more are refused; below 0 for no limit")
 	text(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	text(&c.LogFormat, "log-format", "text", "text or json")
 	f.DurationVar(&c.ShutdownTimeout, "shutdown-timeout", 30*time.Second, "how long an orderly stop may take")
@@ -201,6 +206,12 @@ func (c *Config) Check() error {
 		return bad("store", "use raft or consul")
 	case c.Engine != "pebble" && c.Engine != "memory":
 		return bad("engine", "use pebble or memory")
+	case c.MemoryLimit != "" && c.MemoryBytes() == 0:
+		return bad("memory-limit", "use a number of bytes, such as 512MiB or 2GiB")
+	case c.MemoryLimit != "" && c.Engine != "memory":
+		return bad("memory-limit", "it goes with --engine memory")
+	case c.VnodeQueue == 0:
+		return bad("vnode-queue", "use a positive number, or -1 for no limit")
 	case c.Bootstrap && len(c.Join) > 0:
 		return bad("join", "a node creates a cluster or joins one: leave out --bootstrap or --join")
 	case c.Bootstrap && c.BootstrapExpect > 0:
