@@ -385,16 +385,12 @@ func restore(ctx context.Context, o RestoreOptions) (*BackupManifest, error) {
 	if err := emptyDir(o.DataDir); err != nil {
 		return nil, err
 	}
-	id := identity{Node: string(m.Node), Nonce: m.Nonce, ClusterID: restoredCluster(state.ClusterID(), lead)}
+	id := identity{Node: string(m.Node), Nonce: m.Nonce, ClusterID: restoredCluster(state.ClusterID(), lead), Lineage: newLineage()}
 	kept, err := hex.DecodeString(m.StoreID)
 	if err != nil || len(kept) != len(id.Store) {
 		return nil, fmt.Errorf("%w: its manifest names the store %q", ErrBackup, m.StoreID)
 	}
 	copy(id.Store[:], kept) // else the node would take its data for lost
-	// It is the store that the node served with: nothing of it was lost.
-	if n, err := hex.Decode(id.Store[:], []byte(m.StoreID[:min(len(m.StoreID), 2*len(id.Store))])); err != nil || n != len(id.Store) {
-		return nil, fmt.Errorf("%w: store identity %q", ErrBackup, m.StoreID)
-	}
 	for _, f := range m.Files {
 		if dir, name := filepath.Split(filepath.FromSlash(f.Name)); filepath.Clean(dir) == storeDir {
 			if err := copyFile(filepath.Join(o.Backup, dir, name), filepath.Join(o.DataDir, storeDir, name)); err != nil {

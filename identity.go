@@ -42,6 +42,10 @@ type identity struct {
 	// Gathers: the node commits the first members of an unattended cluster, and
 	// has not done so yet.
 	Gathers bool `json:",omitempty"`
+	// Lineage is drawn anew for each beginning of the node's data: with an empty
+	// directory, from a backup, or from a record that was set back. What the node
+	// writes bears it, so that no write has the name of one that was forgotten.
+	Lineage uint32 `json:",omitempty"`
 	// Store names the store that the node last began to serve with.
 	Store [16]byte `json:",omitzero"`
 }

@@ -44,6 +44,11 @@ func Recover(o RecoverOptions) (err error) {
 		return fmt.Errorf("recover: %w", err)
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	// The record may have forgotten lives of the node, in which it wrote.
+	id.Lineage = newLineage()
+	if err := id.save(o.DataDir); err != nil {
+		return fmt.Errorf("recover: %w", err)
+	}
 	return raft.Recover(raft.Options{
 		Node: ring.NodeID(id.Node), Nonce: id.Nonce, Addr: o.Addr, Logger: o.Logger,
 		Dir: filepath.Join(o.DataDir, recordDir),

@@ -57,6 +57,8 @@ func random64() uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
+func newLineage() uint32 { return uint32(random64()) }
+
 // starting is a start under way: what was opened, to be closed if it fails.
 type starting struct {
 	node      *Node
@@ -106,7 +108,7 @@ func (s *starting) register(context.Context) error {
 // in it or a new one.
 func (s *starting) identify(context.Context) error {
 	n := s.node
-	n.id = identity{Node: n.opts.Name, Nonce: random64()}
+	n.id = identity{Node: n.opts.Name, Nonce: random64(), Lineage: newLineage()}
 	dir := n.opts.DataDir
 	if dir == "" {
 		return nil
@@ -210,7 +212,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 		live = r.Liveness()
 	}
 	n.host, err = actors.Start(ctx, actors.Options{
-		Self: s.peer, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile,
+		Self: s.peer, Lineage: n.id.Lineage, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile,
 		Kinds: append([]vnode.Kind{kv.Kind(n.catalog)}, n.opts.Kinds...), Workers: s.workers,
 		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: n.opts.Events, Queue: n.opts.VnodeQueue, Up: seemsUp(live),
 	})

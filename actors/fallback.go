@@ -224,6 +224,7 @@ func (a *fallbackActor) do(action vnode.Action) {
 	case vnode.Propose:
 		a.propose(x.Op)
 	case vnode.OpenFallback:
+		a.version, a.after, a.page, a.since = 0, nil, nil, time.Now()
 		a.open(x.Opened)
 	case vnode.Close:
 		a.end(nil)
@@ -262,7 +263,8 @@ func (a *fallbackActor) propose(op topology.Op) {
 }
 
 // open makes the module ready under a hint, which is its epoch: writes of
-// another hint are told from those of this one.
+// another hint are told from those of this one. Under the same one the versions
+// go on: what has gone back to the owner has left no trace here.
 func (a *fallbackActor) open(opened uint64) {
 	part, err := a.kind.engine.Open(a.id)
 	if err != nil {
@@ -270,10 +272,9 @@ func (a *fallbackActor) open(opened uint64) {
 		part = a.part
 	}
 	self := a.host.opts.Self
-	a.version, a.after, a.page, a.since = 0, nil, nil, time.Now()
 	a.begin(vnode.Partition{
 		Kind: a.of.Kind, ID: a.of.Partition, Size: a.host.View().RingSize(), Node: self.Node,
-		Epoch: opened, Incarnation: self.Incarnation, Fallback: true,
+		Epoch: opened, Incarnation: self.Incarnation, Lineage: a.host.opts.Lineage, Fallback: true,
 	}, part, a)
 	if _, ok := a.module.(vnode.Mergeable); !ok {
 		a.module = brokenVnode{fmt.Errorf("fallback for %v: %w: %w", a.of, messages.ErrRefused, errNoFallback)}

@@ -25,6 +25,10 @@ import (
 type Options struct {
 	// Self is this node, its incarnation as issued by the record, and its address.
 	Self Peer
+	// Lineage goes into the identity of what this node's vnodes write: it is
+	// another one for each beginning of the node's data, so that a node which was
+	// set back to a backup never gives a number twice. Zero is one like others.
+	Lineage uint32
 	// Agreement is the node's handle on the replicated record.
 	Agreement cluster.Store
 	// Transport reaches the other nodes. The Host serves and closes it.

@@ -5,7 +5,9 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/messages"
+	"github.com/dee2748c/baton/vnode"
 )
 
 // letter is a message on its way to a vnode or an endpoint: a frame, whose
@@ -18,6 +20,11 @@ type letter struct {
 	body    any
 	once    bool  // can't come twice: no transport has it, or it was looked at before
 	gate    *gate // that it waits behind; the receiver's
+}
+
+// id names this sending of a request.
+func (l *letter) id() vnode.RequestID {
+	return vnode.RequestID{Node: ring.NodeID(l.From), Incarnation: l.FromIncarnation, Seq: l.Seq}
 }
 
 // frame returns the letter as it travels.

@@ -94,10 +94,21 @@ func (s *server) guard(f func()) (err error) {
 	return nil
 }
 
+// twice reports whether a request came before. That one was served, sent on or
+// refused: whatever became of it, another owner or a later time would make a
+// second command of this one.
+func (s *server) twice(f *letter) bool {
+	if f.Type != messages.TypeRequest || f.once {
+		return false
+	}
+	f.once = true
+	return !s.recent.Add(f.id())
+}
+
 // handle runs the module's handler; done is false for a request that came twice:
 // the first one is answered.
 func (s *server) handle(f *letter, moving bool) (d vnode.Disposition, isNew bool) {
-	if f.Type == messages.TypeRequest && !f.once && !s.recent.Add(vnode.RequestID{Node: ring.NodeID(f.From), Incarnation: f.FromIncarnation, Seq: f.Seq}) {
+	if s.twice(f) {
 		return nil, false
 	}
 	s.frame = f

@@ -44,7 +44,9 @@ func (a *vnodeActor) do(action vnode.Action) {
 		parked := a.parked
 		a.parked = nil
 		for _, f := range parked {
-			a.forward(f, x.Owner)
+			if !a.twice(f) {
+				a.forward(f, x.Owner)
+			}
 		}
 	case vnode.CreateStaging:
 		a.createStaging(x.Transfer)
@@ -68,7 +70,7 @@ func (a *vnodeActor) open(imported bool) {
 	_, epoch := a.life.Owner()
 	p := vnode.Partition{
 		Kind: a.id.Kind, ID: a.id.Partition, Size: a.host.View().RingSize(),
-		Node: self.Node, Epoch: epoch, Incarnation: self.Incarnation,
+		Node: self.Node, Epoch: epoch, Incarnation: self.Incarnation, Lineage: a.host.opts.Lineage,
 	}
 	a.begin(p, part, a)
 	a.publish()

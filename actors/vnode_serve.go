@@ -13,13 +13,19 @@ func (a *vnodeActor) admit(f *letter) {
 		a.serve(f, false)
 		return
 	}
-	switch a.life.Admit(f.RingVersion, f.Hop) {
+	verdict := a.life.Admit(f.RingVersion, f.Hop)
+	if verdict == vnode.Park {
+		a.parked = append(a.parked, f)
+		return
+	}
+	if a.twice(f) {
+		return
+	}
+	switch verdict {
 	case vnode.Serve:
 		a.serve(f, false)
 	case vnode.ServeMoving:
 		a.serve(f, true)
-	case vnode.Park:
-		a.parked = append(a.parked, f)
 	case vnode.ForwardNow:
 		owner, _ := a.life.Owner()
 		a.forward(f, owner)

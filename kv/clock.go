@@ -14,8 +14,9 @@ import (
 
 // An Actor is who gives dots to writes: one node's ownership of one partition
 // at one epoch. A restart leaves it as it is; when the partition changes hands,
-// even if it comes back later, the owner is another actor. So no identity
-// outlives the counter that goes with it.
+// even if it comes back later, the owner is another actor; so it is when the
+// node's data are those of a backup. So no identity outlives the counter that
+// goes with it.
 type Actor string
 
 // ActorOf returns the actor of an opened partition. A fallback is another one
@@ -23,6 +24,7 @@ type Actor string
 func ActorOf(p vnode.Partition) Actor {
 	b := binary.AppendUvarint(nil, uint64(p.ID))
 	b = binary.AppendUvarint(b, p.Epoch)
+	b = binary.AppendUvarint(b, uint64(p.Lineage))
 	b = append(b, p.Node...)
 	if p.Fallback {
 		b = append(b, 0) // no node's name ends with it

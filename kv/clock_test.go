@@ -117,6 +117,8 @@ func TestActorOf_changesWithTheLineage(t *testing.T) {
 	for what, change := range map[string]func(*vnode.Partition){
 		"epoch":     func(p *vnode.Partition) { p.Epoch++ },
 		"node":      func(p *vnode.Partition) { p.Node = "b" },
+		"lineage":   func(p *vnode.Partition) { p.Lineage++ },
+		"fallback":  func(p *vnode.Partition) { p.Fallback = true },
 		"partition": func(p *vnode.Partition) { p.ID = ring.Partition(4) },
 	} {
 		if a := with(change); seen[a] {

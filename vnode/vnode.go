@@ -37,6 +37,7 @@ type Partition struct {
 
 	Epoch       uint64 // of the owner
 	Incarnation uint64 // of the node
+	Lineage     uint32 // of the node's data: another one after a restore
 
 	// Fallback says that the vnode stands in for the partition's owner.
 	Fallback bool

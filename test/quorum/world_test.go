@@ -257,6 +257,7 @@ func pass(d time.Duration) { <-time.After(d) }
 
 // countKind counts: "w" and a name adds one to it, "r" and a name reads it, "f"
 // and a name reads it also where the vnode is frozen. The answer is the count.
+// "e" and a name answers the number of the write, "p" panics.
 type countKind struct{}
 
 func (countKind) Name() topology.Kind { return kindName }
@@ -289,6 +290,14 @@ func (counter) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposi
 		return vnode.Reply{Body: []byte("merged")}
 	}
 	name := cmd.Body[1:]
+	switch cmd.Body[0] {
+	case 'e':
+		n := cx.Event()
+		cx.Put(name, binary.BigEndian.AppendUint64(nil, n))
+		return vnode.Reply{Body: binary.BigEndian.AppendUint64(nil, n)}
+	case 'p':
+		panic("as asked")
+	}
 	n := count(cx.Get(name))
 	if cmd.Body[0] == 'w' {
 		n++
