@@ -20,6 +20,7 @@ const (
 	codeExists
 	codeModified
 	codeStaleGrace
+	codeIncomplete
 )
 
 // replyErrors maps codes to errors, for both directions.
@@ -35,6 +36,7 @@ var replyErrors = [...]error{
 	codeExists:     ErrExists,
 	codeModified:   ErrModified,
 	codeStaleGrace: ErrStaleGrace,
+	codeIncomplete: ErrIncomplete,
 }
 
 // failure returns the reply that carries err, which is one of this package's.

@@ -46,15 +46,21 @@ func TestMachines_clockJumps(t *testing.T) {
 }
 
 func (f *fleet) putAt(now time.Time, p *bucket.Properties, value string, seen kv.Context) {
-	m, err := kv.NewWrite(f.set("a"), kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: []byte(value), Context: seen, Modified: now}}, p)
+	if _, err := f.put(p, kv.Object{Value: []byte(value), Context: seen, Modified: now}).Written(); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+// put runs a write through node a to its end.
+func (f *fleet) put(p *bucket.Properties, o kv.Object) *kv.Write {
+	o.Bucket, o.Key = "b", "k"
+	m, err := kv.NewWrite(f.set("a"), kv.Put{Object: o}, p)
 	if err != nil {
 		f.t.Fatal(err)
 	}
 	f.step(m, replica.Event{Type: replica.Begin})
 	f.settle()
-	if _, err := m.Written(); err != nil {
-		f.t.Fatal(err)
-	}
+	return m
 }
 
 // getAt returns what is there, the empty object if nothing is.
