@@ -42,7 +42,7 @@ func TestHistory(t *testing.T) {
 				load.Clients, until = 16, time.Now().Add(e2e.SoakTime())
 			}
 			clients := c.Drive(r, load)
-			n := nemesis{t: t, c: c, r: r, nodes: nodes, volatile: tt.engine == "memory"}
+			n := nemesis{t: t, c: c, r: r, nodes: nodes, history: clients.History, volatile: tt.engine == "memory"}
 			for i := 0; i < faults || time.Now().Before(until); i++ {
 				n.strike()
 			}
@@ -79,6 +79,7 @@ type nemesis struct {
 	c        *e2e.Cluster
 	r        *rand.Rand
 	nodes    []*e2e.Node
+	history  *history.History
 	volatile bool // what is killed loses its copies
 	next     int  // of the nodes that join
 	counts   map[string]int
@@ -106,8 +107,14 @@ func (n *nemesis) strike() {
 		f = faults[n.r.IntN(len(faults))]
 	}
 	n.counts[f.name]++
-	n.t.Logf("%s", f.name)
+	n.log("%s", f.name)
 	f.do()
+}
+
+// log says what is done and when, as the history counts.
+func (n *nemesis) log(format string, args ...any) {
+	n.t.Helper()
+	n.t.Logf("%d: %s", n.history.Now(), fmt.Sprintf(format, args...))
 }
 
 func (n *nemesis) some() *e2e.Node { return n.nodes[n.r.IntN(len(n.nodes))] }
@@ -119,6 +126,7 @@ func (n *nemesis) wait(atLeast, more time.Duration) {
 
 func (n *nemesis) kill() {
 	victim := n.some()
+	n.log("%s is killed", victim.Name)
 	victim.Kill()
 	n.wait(0, 2*time.Second)
 	victim.Start()
@@ -130,11 +138,13 @@ func (n *nemesis) recover() {
 	if n.volatile {
 		n.c.Net.Heal()
 		n.c.Whole(n.nodes[0])
+		n.log("the copies are whole")
 	}
 }
 
 func (n *nemesis) pause() {
 	victim := n.some()
+	n.log("%s is paused", victim.Name)
 	victim.Pause()
 	longest := 3 * time.Second
 	if e2e.Soak() {
@@ -156,6 +166,7 @@ func (n *nemesis) killDuringACut() {
 	victim := n.some()
 	n.split()
 	n.wait(0, time.Second)
+	n.log("%s is killed", victim.Name)
 	victim.Kill()
 	victim.Launch()
 	n.wait(time.Second, 2*time.Second)
@@ -173,10 +184,12 @@ func (n *nemesis) split() {
 			}
 		}
 	}
+	n.log("%s and %s are cut off", n.nodes[order[0]].Name, n.nodes[order[1]].Name)
 }
 
 func (n *nemesis) cutOneWay() {
 	victim, out := n.some(), n.r.IntN(2) == 0
+	n.log("%s is cut off, what it says: %t", victim.Name, out)
 	for _, other := range n.nodes {
 		switch {
 		case other == victim:
@@ -199,6 +212,7 @@ func (n *nemesis) joinAndLeave() {
 	i := n.r.IntN(len(n.nodes))
 	leaver := n.nodes[i]
 	n.nodes = append(slices.Delete(n.nodes, i, i+1), joiner)
+	n.log("%s has joined, %s leaves", joiner.Name, leaver.Name)
 	done(n.t, n.c, joiner, "cluster", "leave", string(leaver.Name))
 	n.c.CommitPlan(joiner)
 	leaver.AwaitExit(0)

@@ -99,6 +99,13 @@ func (h *History) End(op *Op, answer Op) {
 	op.End, op.Outcome, op.Values, op.Context = h.now, answer.Outcome, answer.Values, answer.Context
 }
 
+// Now is the place of what begins or ends next.
+func (h *History) Now() uint64 {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.now + 1
+}
+
 // Final says that all faults are healed: gets that begin from now on see the end.
 func (h *History) Final() {
 	h.mu.Lock()
