@@ -54,9 +54,9 @@
 //   - I6 A vnode keeps nothing that does not follow from its store, so that a handoff moves all there is.
 //   - I7 A write supersedes what its context has seen and nothing else, in whatever order copies merge.
 //   - I8 A dot is given once: not again after a restart, lost data, a delete, or a change of owner and back.
-//   - I9 A copy that lacks data gives no dots: one would stand for earlier ones that it has lost.
 //   - I9 Two copies of a head's keys are equal if the roots of their hash trees are; an exchange makes them so.
 //   - I10 An error that is not ErrUnknown means that nothing was written, nor will be.
 //   - I11 What a strict read has returned, r copies hold.
 //   - I12 A state older than a reaped tombstone is refused by whoever has reaped it.
+//   - I13 A copy that lacks data gives no dots: one would stand for earlier ones that it has lost.
 package kv
