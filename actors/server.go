@@ -75,8 +75,9 @@ func (s *server) context() *vnode.Context {
 // lacks what was written before it began.
 func copyOf(v *View, p *vnode.Partition) vnode.Copy {
 	kind := p.Kind
+	part := v.Part(kind, p.ID)
 	return vnode.Copy{
-		Grace: v.Grace(), Incomplete: p.Fallback || v.Part(kind, p.ID).Incomplete,
+		Grace: v.Grace(), Incomplete: p.Fallback || part.Incomplete, Lost: part.Lost,
 		Hints: func(p ring.Partition) bool { return len(v.Hints(kind, p)) > 0 },
 	}
 }

@@ -13,18 +13,29 @@ import (
 )
 
 // An Actor is who gives dots to writes: one node's ownership of one partition
-// at one epoch. A restart leaves it as it is; when the partition changes hands,
-// even if it comes back later, the owner is another actor; so it is when the
-// node's data are those of a backup. So no identity outlives the counter that
-// goes with it.
+// at one epoch, as long as it forgets none of its writes. A restart leaves it as
+// it is; when the partition changes hands, even if it comes back later, the copy
+// has lost data, or the node's data are those of a backup, the owner is another
+// actor. So no identity outlives the counter that goes with it, nor the memory: a
+// clock holds with a dot all earlier ones of its actor, and would take for seen
+// what was forgotten here and stands in another copy (riak_kv #679).
 type Actor string
 
-// ActorOf returns the actor of an opened partition. A fallback is another one
-// than an owner, and each of its lives has an epoch of its own.
-func ActorOf(p vnode.Partition) Actor {
+// ActorOf returns the actor of an opened partition that last lost data at a
+// version of the record. A fallback is another one than an owner, and each of its
+// lives has an epoch of its own. Volatile writes are acknowledged before they are
+// durable, so that a process may forget those of the one before: each has an
+// actor of its own for them.
+func ActorOf(p vnode.Partition, lost uint64, volatile bool) Actor {
+	life := uint64(0)
+	if volatile {
+		life = p.Incarnation
+	}
 	b := binary.AppendUvarint(nil, uint64(p.ID))
 	b = binary.AppendUvarint(b, p.Epoch)
 	b = binary.AppendUvarint(b, uint64(p.Lineage))
+	b = binary.AppendUvarint(b, lost)
+	b = binary.AppendUvarint(b, life)
 	b = append(b, p.Node...)
 	if p.Fallback {
 		b = append(b, 0) // no node's name ends with it

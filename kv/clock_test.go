@@ -108,12 +108,15 @@ func TestActorOf_changesWithTheLineage(t *testing.T) {
 	with := func(change func(*vnode.Partition)) kv.Actor {
 		p := at
 		change(&p)
-		return kv.ActorOf(p)
+		return kv.ActorOf(p, 0, false)
 	}
-	if with(func(p *vnode.Partition) { p.Incarnation++ }) != kv.ActorOf(at) {
+	if with(func(p *vnode.Partition) { p.Incarnation++ }) != kv.ActorOf(at, 0, false) {
 		t.Error("a restart makes another actor")
 	}
-	seen := map[kv.Actor]bool{kv.ActorOf(at): true}
+	seen := map[kv.Actor]bool{kv.ActorOf(at, 0, false): true, kv.ActorOf(at, 9, false): true, kv.ActorOf(at, 0, true): true}
+	if len(seen) != 3 {
+		t.Error("lost data, or a volatile write, is no other actor")
+	}
 	for what, change := range map[string]func(*vnode.Partition){
 		"epoch":     func(p *vnode.Partition) { p.Epoch++ },
 		"node":      func(p *vnode.Partition) { p.Node = "b" },

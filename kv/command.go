@@ -39,7 +39,7 @@ const (
 	putSettle        // keep one sibling
 	putTTL           // says how long objects of the bucket live
 	putState         // brings a state that is merged before
-	putFlagsEnd
+	putVolatile      // acknowledged before it is durable
 
 	etagBytes = 16
 )

@@ -18,6 +18,7 @@ type command struct {
 	old          State // as it is stored; the empty one stands for no object
 	state        State // what becomes of it
 	seen         Clock // the context
+	actor        Actor // who gives the dot
 	exists       bool  // there is a value
 }
 
@@ -37,7 +38,7 @@ func (p *partition) write(cx *vnode.Context, body []byte) ([]byte, error) {
 		return nil, ErrIncomplete
 	}
 	raw, ok := cutWrite(body)
-	if !ok || raw.flags >= putFlagsEnd {
+	if !ok {
 		return nil, fmt.Errorf("write: %w", ErrBadRequest)
 	}
 	w := p.last.begin(raw)
@@ -61,7 +62,7 @@ func (p *partition) write(cx *vnode.Context, body []byte) ([]byte, error) {
 		w.seen = w.seen.Join(w.state.Clock)
 	}
 	w.state.Write(w.seen, Sibling{
-		Dot:      w.state.NextDot(p.actor, cx.Event()),
+		Dot:      w.state.NextDot(w.actor, cx.Event()),
 		Modified: w.modified, Deleted: w.op == opDelete, Content: w.content,
 	})
 	if w.flags&(putSettle|putLastWriteWins) != 0 {
@@ -99,9 +100,10 @@ func (p *partition) load(cx *vnode.Context, w *command) error {
 	if w.seen, err = w.context.Clock(w.seen); err != nil {
 		return err
 	}
-	issued := max(w.state.Clock.Of(p.actor), cx.Event()-1)
+	w.actor = p.actor(cx, w.flags&putVolatile != 0)
+	issued := max(w.state.Clock.Of(w.actor), cx.Event()-1)
 	for _, d := range w.seen {
-		if d.N > maxEvent || d.Actor == p.actor && d.N > issued {
+		if d.N > maxEvent || d.Actor == w.actor && d.N > issued {
 			return fmt.Errorf("context for %q/%q has write %d of %x, which has not happened: %w", bucketName, key, d.N, string(d.Actor), ErrContext)
 		}
 	}

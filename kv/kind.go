@@ -24,7 +24,7 @@ func (kind) Name() topology.Kind { return KindName }
 
 // Open returns the vnode of one partition.
 func (k kind) Open(p vnode.Partition) (vnode.Vnode, error) {
-	return &partition{catalog: k.catalog, id: p.ID, size: p.Size, fallback: p.Fallback, actor: ActorOf(p)}, nil
+	return &partition{catalog: k.catalog, id: p.ID, size: p.Size, fallback: p.Fallback, at: p}, nil
 }
 
 // partition serves one partition. What it holds beside the store follows from
@@ -34,7 +34,9 @@ type partition struct {
 	id       ring.Partition
 	size     int
 	fallback bool
-	actor    Actor // of the writes served here
+	at       vnode.Partition
+	actors   [2]Actor // of the writes served here, and of the volatile ones
+	lost     uint64   // that they are for
 
 	last   command // its room, for the next one
 	other  State   // room for the state that a request brings
@@ -76,6 +78,21 @@ func (p *partition) serve(cx *vnode.Context, body []byte) ([]byte, error) {
 	default:
 		return nil, fmt.Errorf("operation %d: %w", op, ErrBadRequest)
 	}
+}
+
+// actor returns who gives the dots of writes now.
+func (p *partition) actor(cx *vnode.Context, volatile bool) Actor {
+	if lost := cx.Lost(); lost != p.lost {
+		p.lost, p.actors = lost, [2]Actor{}
+	}
+	a := &p.actors[0]
+	if volatile {
+		a = &p.actors[1]
+	}
+	if *a == "" {
+		*a = ActorOf(p.at, p.lost, volatile)
+	}
+	return *a
 }
 
 // properties returns what the catalog says about a bucket, nil if nothing.

@@ -226,7 +226,6 @@ func TestKind_refusals(t *testing.T) {
 		{"put of a long key", put(append(key, long...), value), kv.ErrTooLarge},
 		{"put of garbage", put(key, []byte{15, 9}), kv.ErrCorrupt},
 		{"put of a later format", put(key, []byte{9, 0}), kv.ErrFormat},
-		{"put with unknown flags", append([]byte{1, 128, 0, 0}, put(key, value)[4:]...), kv.ErrBadRequest},
 		{"put with half a tag", []byte{1, 4, 0, 0, 1, 2, 3}, kv.ErrBadRequest},
 		{"put with a false context", append([]byte{1, 0, 1, 9, 0}, put(key, value)[4:]...), kv.ErrContext},
 		{"put with a state that is none", append([]byte{1, 64, 0, 0, 0, 1, 9}, put(key, value)[4:]...), kv.ErrBadRequest},

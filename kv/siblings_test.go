@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
 	"github.com/dee2748c/baton/vnode"
 )
 
@@ -247,7 +248,7 @@ func TestPut_afterADeleteIsNotSeen(t *testing.T) {
 func TestPut_refusesAContextAhead(t *testing.T) {
 	s := serve(t)
 	s.put(kv.Object{Bucket: "b", Key: "other"})
-	for _, ahead := range []kv.Clock{{{Actor: kv.ActorOf(s.at), N: 2}}, {{Actor: "x", N: 1<<62 + 1}}} {
+	for _, ahead := range []kv.Clock{{{Actor: kv.ActorOf(s.at, 0, false), N: 2}}, {{Actor: "x", N: 1<<62 + 1}}} {
 		r := value("v", kv.Context(kv.AppendContext(nil, ahead)))
 		if _, err := s.doPut(r); !errors.Is(err, kv.ErrContext) {
 			t.Errorf("%v: %v, want ErrContext", ahead, err)
@@ -278,5 +279,48 @@ func TestPut_refusesTooManySiblings(t *testing.T) {
 	}
 	if _, err := s.doPut(big); !errors.Is(err, kv.ErrSiblings) {
 		t.Errorf("two large siblings: %v, want ErrSiblings", err)
+	}
+}
+
+// riak_kv #679 with copies: a vnode that has lost its data, or a process that
+// has lost what was not durable, must not claim its forgotten writes: they stand
+// in another copy.
+func TestPut_doesNotClaimWhatWasLost(t *testing.T) {
+	for what, lose := range map[string]func(*server, *kv.Put){
+		"data":     func(s *server, _ *kv.Put) { s.copied.Lost, s.copied.Incomplete = 17, true },
+		"volatile": func(_ *server, r *kv.Put) { r.Options.DW = bucket.None },
+	} {
+		s := serve(t)
+		key := string(kv.AppendKey(nil, testHead, "", "b", "k"))
+		put := func(v string) (state kv.State) {
+			r := kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: []byte(v)}}
+			lose(s, &r)
+			if _, err := s.doPut(r); err != nil {
+				t.Fatal(err)
+			}
+			if err := state.Decode(s.store[key].Value); err != nil {
+				t.Fatal(err)
+			}
+			return state
+		}
+		s.copied.Lost = 3
+		lost := lose
+		if what == "data" {
+			lose = func(*server, *kv.Put) {}
+		}
+		other := put("acknowledged by another copy")
+		lose = lost
+		clear(s.store)
+		s.seq, s.at.Incarnation = 0, s.at.Incarnation+1
+		v, err := kv.Kind(nil).Open(s.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.vnode = v
+		now := put("new")
+		now.Merge(other)
+		if len(now.Siblings) != 2 {
+			t.Errorf("%s: the copies have %d values together, want both", what, len(now.Siblings))
+		}
 	}
 }

@@ -119,6 +119,9 @@ func (m *Write) configure(o *WriteOptions, p *bucket.Properties) {
 	n := len(m.set.Copies)
 	w, dw := o.W.Or(p.W).Resolve(n), o.DW.Or(p.DW).Resolve(n)
 	m.durable = dw
+	if dw == 0 {
+		m.raw.flags |= putVolatile
+	}
 	m.quorum = quorum{
 		// Every copy that acknowledges durably acknowledges, so one count is enough.
 		copies: max(w, dw, 1), primaries: o.PW.Or(p.PW).Resolve(n), nodes: max(o.NodeConfirms, p.NodeConfirms),

@@ -29,6 +29,9 @@ type Copy struct {
 	Grace uint64
 	// Incomplete says that the copy lacks data that was acknowledged.
 	Incomplete bool
+	// Lost is the version of the record at which the copy last lost data, 0 if it
+	// never did; repaired or not, it may have forgotten its own writes before then.
+	Lost uint64
 	// Hints reports whether a hint is open for a partition of this kind; nil says
 	// that there is none.
 	Hints func(ring.Partition) bool
@@ -49,6 +52,10 @@ func (c *Context) Grace() uint64 { return c.copy.Grace }
 
 // Incomplete reports whether this copy lacks data that was acknowledged.
 func (c *Context) Incomplete() bool { return c.copy.Incomplete }
+
+// Lost returns the version of the record at which this copy last lost data, 0 if
+// it never did.
+func (c *Context) Lost() uint64 { return c.copy.Lost }
 
 // Hints reports whether the applied record has an open hint for the partition of
 // this kind: a fallback that has not handed back yet.

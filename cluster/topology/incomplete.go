@@ -47,7 +47,7 @@ func (c *change) markParts(kind Kind, f func(ring.Partition, *part) bool) {
 		if !f(p, x) {
 			return false
 		}
-		x.incomplete = c.version
+		x.incomplete, x.lost = c.version, c.version
 		return true
 	})
 	if changed {
@@ -88,7 +88,7 @@ func (op MarkDamaged) apply(c *change) {
 // partLost makes a part incomplete as of now.
 func (c *change) partLost(kind int, p ring.Partition) {
 	x := *c.parts[kind].at(p)
-	x.incomplete = c.version
+	x.incomplete, x.lost = c.version, c.version
 	c.putPart(kind, p, x)
 }
 

@@ -22,6 +22,8 @@ type part struct {
 	given   *Reassignment // last one; many parts share it
 	// incomplete is the version at which data was lost that is not repaired, or 0.
 	incomplete uint64
+	// lost is the version at which data was last lost, repaired or not, or 0.
+	lost uint64
 }
 
 // A failure remembers the aborted transfers since the last completed one.

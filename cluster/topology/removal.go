@@ -122,7 +122,8 @@ func (c *change) reassign(nodes []ring.NodeID) {
 			if given[i] == nil {
 				given[i] = &Reassignment{Version: c.version, From: x.owner}
 			}
-			x.owner, x.given, x.failure, x.incomplete = c.ring.Owner(p), given[i], nil, c.version
+			x.owner, x.given, x.failure = c.ring.Owner(p), given[i], nil
+			x.incomplete, x.lost = c.version, c.version
 			x.epoch++
 			return true
 		})

@@ -135,6 +135,7 @@ func (w *writer) parts(r *record, v parts) {
 			w.member(r, x.given.From)
 		}
 		w.u64(x.incomplete)
+		w.u64(x.lost)
 	}
 }
 

@@ -183,12 +183,12 @@ func (r *reader) parts(c *record, kind int) parts {
 // incomplete reads whether the copy is. Until format 2 a copy that was given by force was not followed up.
 func (r *reader) incomplete(c *record, x *part) {
 	if r.format > 2 {
-		x.incomplete = r.u64()
+		x.incomplete, x.lost = r.u64(), r.u64()
 	} else if x.given != nil {
-		x.incomplete = x.given.Version
+		x.incomplete, x.lost = x.given.Version, x.given.Version
 	}
-	if x.incomplete > c.version {
-		r.fail("incomplete since %d, after version %d", x.incomplete, c.version)
+	if x.lost > c.version || x.incomplete != 0 && x.incomplete != x.lost {
+		r.fail("incomplete since %d, lost at %d, at version %d", x.incomplete, x.lost, c.version)
 	}
 }
 

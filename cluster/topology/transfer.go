@@ -182,6 +182,9 @@ type Part struct {
 	Incomplete bool
 	// Since is the version at which data was last lost, 0 when the copy is whole.
 	Since uint64
+	// Lost is the version at which data was last lost, 0 if it never was: what the
+	// copy wrote before then it may have forgotten, and others may have it.
+	Lost uint64
 }
 
 // A Reassignment is the loss of a copy: at the version From was removed by force and its partitions
