@@ -30,13 +30,8 @@ func (w *command) begin(raw rawWrite) *command {
 	return w
 }
 
-// write coordinates a put or a delete: it gives the write its dot. A copy that
-// lacks data does not: its dot would stand for its own earlier writes as well,
-// which it may have lost, and take them from the copies that have them.
+// write coordinates a put or a delete: it gives the write its dot.
 func (p *partition) write(cx *vnode.Context, body []byte) ([]byte, error) {
-	if cx.Incomplete() {
-		return nil, ErrIncomplete
-	}
 	raw, ok := cutWrite(body)
 	if !ok {
 		return nil, fmt.Errorf("write: %w", ErrBadRequest)

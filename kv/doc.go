@@ -58,5 +58,4 @@
 //   - I10 An error that is not ErrUnknown means that nothing was written, nor will be.
 //   - I11 What a strict read has returned, r copies hold.
 //   - I12 A state older than a reaped tombstone is refused by whoever has reaped it.
-//   - I13 A copy that lacks data gives no dots: one would stand for earlier ones that it has lost.
 package kv

@@ -20,7 +20,6 @@ const (
 	codeExists
 	codeModified
 	codeStaleGrace
-	codeIncomplete
 )
 
 // replyErrors maps codes to errors, for both directions.
@@ -36,7 +35,6 @@ var replyErrors = [...]error{
 	codeExists:     ErrExists,
 	codeModified:   ErrModified,
 	codeStaleGrace: ErrStaleGrace,
-	codeIncomplete: ErrIncomplete,
 }
 
 // failure returns the reply that carries err, which is one of this package's.

@@ -293,8 +293,8 @@ func (m *Write) coordinated(i int, e *replica.Event, sends []replica.Send) []rep
 	a, err := cutAnswer(e.Body)
 	if err != nil {
 		m.slots.all[i].phase = slotFailed
-		if isOf(err, ErrCorrupt, ErrFormat, ErrIncomplete) && !isOf(err, ErrBadRequest) {
-			m.slots.cause(err) // that copy lacks something; it gets the merge
+		if isOf(err, ErrCorrupt, ErrFormat) && !isOf(err, ErrBadRequest) {
+			m.slots.cause(err) // that copy is damaged; it gets the merge
 			return m.coordinate(sends)
 		}
 		m.phase = writeEnded
