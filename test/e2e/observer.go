@@ -23,6 +23,7 @@ type Observer struct {
 	// views is the newest version that each process has shown as its own, stale or not.
 	views                map[*Process]uint64
 	reads, stale, failed int
+	hints                map[topology.Hint]bool // all that were seen open
 	wrong                []string
 }
 
@@ -44,7 +45,7 @@ type holding struct {
 
 func observe(c *Cluster) *Observer {
 	ctx, cancel := context.WithCancel(context.Background())
-	o := &Observer{c: c, cancel: cancel, done: make(chan struct{}), pictures: map[uint64]picture{}, views: map[*Process]uint64{}}
+	o := &Observer{c: c, cancel: cancel, done: make(chan struct{}), pictures: map[uint64]picture{}, views: map[*Process]uint64{}, hints: map[topology.Hint]bool{}}
 	go o.run(ctx)
 	return o
 }
@@ -128,6 +129,9 @@ func (o *Observer) compare(by ring.NodeID, s topology.State) {
 		return
 	}
 	o.pictures[s.Version()] = picture{by, holdings(s)}
+	for h := range s.AllHints() {
+		o.hints[h] = true
+	}
 	older, newer := o.record, s
 	if older.Version() > newer.Version() {
 		older, newer = newer, older
@@ -152,6 +156,16 @@ func holdings(s topology.State) map[place]holding {
 		}
 	}
 	return out
+}
+
+// transfers is how many there have been: their sessions are numbered.
+func transfers(s topology.State) (last uint64) {
+	for _, k := range s.Kinds() {
+		for _, part := range s.Parts(k.Name) {
+			last = max(last, uint64(part.LastSession))
+		}
+	}
+	return last
 }
 
 func (o *Observer) complain(format string, args ...any) {
@@ -183,6 +197,7 @@ func (o *Observer) stop() {
 	o.cancel()
 	<-o.done
 	o.c.t.Logf("observer: %d reads (%d stale) of %d versions, %d without an answer", o.reads, o.stale, len(o.pictures), o.failed)
+	o.c.t.Logf("observer: %d transfers, %d hints seen", transfers(o.record), len(o.hints))
 	for _, w := range o.wrong {
 		o.c.t.Errorf("observer: %s", w)
 	}

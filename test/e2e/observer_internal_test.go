@@ -43,7 +43,7 @@ func TestObserverComplains(t *testing.T) {
 		{"the same, read in the other order", []topology.State{next(founded("n2")), founded("n1")}, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			o := &Observer{pictures: map[uint64]picture{}, views: map[*Process]uint64{}}
+			o := &Observer{pictures: map[uint64]picture{}, views: map[*Process]uint64{}, hints: map[topology.Hint]bool{}}
 			for _, s := range tt.seen {
 				o.compare("n1", s)
 			}
