@@ -252,7 +252,7 @@ func seemsUp(live cluster.Liveness) func(ring.NodeID) bool {
 	if live == nil {
 		return nil
 	}
-	return func(node ring.NodeID) bool { return live.Health().Up(node) }
+	return func(node ring.NodeID) bool { return live.Health().Serves(node) }
 }
 
 // detect starts the failure detector among the members of the record.

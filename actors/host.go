@@ -54,6 +54,9 @@ type Options struct {
 	// vnode.ErrOverloaded before they are queued. Default DefaultQueue; negative
 	// means no limit.
 	Queue int
+	// Slow is how long a request may wait for a vnode before this node says that
+	// it does not keep up; default DefaultSlow.
+	Slow time.Duration
 	// Events hears about transfers and jobs; optional.
 	Events Events
 }
@@ -63,6 +66,9 @@ type Options struct {
 type Events struct {
 	// Flipped: a partition that this node handed off is owned by its target.
 	Flipped func(FlipEvent)
+	// Struggling: the node does not keep up with its requests, for a reason; or
+	// it does again, without one.
+	Struggling func(reason string)
 	// WorkerArchived: a pipe worker was taken apart to move with its partition.
 	WorkerArchived func(pipe.ID, ring.Partition)
 }
@@ -84,6 +90,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.RetryAfter <= 0 {
 		o.RetryAfter = 250 * time.Millisecond
+	}
+	if o.Slow <= 0 {
+		o.Slow = DefaultSlow
 	}
 	if o.Queue == 0 {
 		o.Queue = DefaultQueue
@@ -108,6 +117,9 @@ type Host struct {
 	busy     busy
 	incoming incoming
 	progress progresses
+
+	strain    vnode.Strain // of the clock's goroutine
+	struggles atomic.Pointer[string]
 
 	foldsMu sync.Mutex
 	folds   map[foldKey]*foldSource
@@ -350,6 +362,7 @@ func (h *Host) sweep(now time.Time) {
 	for _, e := range h.kinds {
 		h.tellFallbacks(e, fallbackTick{})
 	}
+	h.look(now)
 	h.ends.each(func(d endpoint) {
 		if r, ok := d.(*run); ok {
 			r.sweep(now)

@@ -21,6 +21,9 @@ const (
 	// Unreachable: the node did not refute in time. It keeps what it owns and
 	// its identity, and comes back by answering.
 	Unreachable
+	// Struggling: the node answers, and says that it does not keep up with the
+	// requests to its vnodes. Others stand in for it.
+	Struggling
 )
 
 // String returns the reach in lower case.
@@ -32,22 +35,47 @@ func (r Reach) String() string {
 		return "suspect"
 	case Unreachable:
 		return "unreachable"
+	case Struggling:
+		return "struggling"
 	}
 	return "unknown reach"
 }
 
 // Health is what a liveness detector believes of the nodes that it watches: an
 // immutable value.
-type Health struct{ reach map[ring.NodeID]Reach }
+type Health struct {
+	reach      map[ring.NodeID]Reach
+	struggling int
+}
 
-// NewHealth returns a health of the given nodes.
-func NewHealth(reach map[ring.NodeID]Reach) Health { return Health{maps.Clone(reach)} }
+// NewHealth returns a health of the given nodes: all that are watched.
+func NewHealth(reach map[ring.NodeID]Reach) Health {
+	h := Health{reach: maps.Clone(reach)}
+	for _, r := range reach {
+		if r == Struggling {
+			h.struggling++
+		}
+	}
+	return h
+}
 
 // Of returns what is believed of a node; Reachable when nothing is known.
 func (h Health) Of(node ring.NodeID) Reach { return h.reach[node] }
 
-// Up reports whether requests and new transfers may be sent to the node.
-func (h Health) Up(node ring.NodeID) bool { return h.reach[node] == Reachable }
+// Up reports whether the node's process answers: new transfers may involve it.
+func (h Health) Up(node ring.NodeID) bool {
+	r := h.reach[node]
+	return r == Reachable || r == Struggling
+}
+
+// Serves reports whether requests may be sent to the node: it is up, and keeps up
+// with what it has. When more than half of all struggle, the load is too much for
+// the cluster and not one node's trouble: sparing those that struggle would bring
+// the rest down, so they all serve.
+func (h Health) Serves(node ring.NodeID) bool {
+	r := h.reach[node]
+	return r == Reachable || r == Struggling && 2*h.struggling > len(h.reach)
+}
 
 // Equal reports whether both believe the same.
 func (h Health) Equal(o Health) bool {

@@ -2,7 +2,6 @@ package consul
 
 import (
 	"context"
-	"maps"
 	"sync"
 	"time"
 
@@ -18,10 +17,12 @@ type belief struct {
 	self  ring.NodeID
 	after time.Duration
 	since map[ring.NodeID]time.Time // zero: it passes
+	warns map[ring.NodeID]bool      // passes, and says that it struggles
 }
 
 // observe takes what the server says of the registered nodes.
-func (b *belief) observe(now time.Time, passing map[ring.NodeID]bool) {
+func (b *belief) observe(now time.Time, passing, warns map[ring.NodeID]bool) {
+	b.warns = warns
 	for node := range passing {
 		if _, known := b.since[node]; !known {
 			b.since[node] = time.Time{}
@@ -42,7 +43,14 @@ func (b *belief) observe(now time.Time, passing map[ring.NodeID]bool) {
 func (b *belief) health(now time.Time) (h cluster.Health, wait time.Duration) {
 	reach := map[ring.NodeID]cluster.Reach{}
 	for node, since := range b.since {
-		if since.IsZero() || node == b.self {
+		switch {
+		case node == b.self:
+			continue
+		case since.IsZero():
+			reach[node] = cluster.Reachable
+			if b.warns[node] {
+				reach[node] = cluster.Struggling
+			}
 			continue
 		}
 		left := since.Add(b.after).Sub(now)
@@ -71,10 +79,10 @@ func (d *detector) init(o Options) {
 	d.belief = belief{self: o.Node, after: o.UnreachableAfter, since: map[ring.NodeID]time.Time{}}
 }
 
-func (d *detector) observe(passing map[ring.NodeID]bool) {
+func (d *detector) observe(passing, warns map[ring.NodeID]bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.belief.observe(time.Now(), maps.Clone(passing))
+	d.belief.observe(time.Now(), passing, warns)
 	d.publish()
 }
 
@@ -116,13 +124,15 @@ func (s *Store) followHealth(ctx context.Context) {
 		if err != nil {
 			return nil, err
 		}
-		passing := map[ring.NodeID]bool{}
+		passing, warns := map[ring.NodeID]bool{}, map[ring.NodeID]bool{}
 		for _, e := range entries {
 			if node := e.Service.Meta[nodeMeta]; node != "" {
-				passing[ring.NodeID(node)] = e.Checks.AggregatedStatus() == api.HealthPassing
+				status := e.Checks.AggregatedStatus()
+				warns[ring.NodeID(node)] = status == api.HealthWarning
+				passing[ring.NodeID(node)] = status == api.HealthPassing || status == api.HealthWarning
 			}
 		}
-		s.liveness.observe(passing)
+		s.liveness.observe(passing, warns)
 		return meta, nil
 	})
 }

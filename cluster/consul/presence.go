@@ -78,7 +78,11 @@ func (s *Store) renewal(ctx context.Context) error {
 
 // pass renews the check; when the agent does not know it, the node registers again.
 func (s *Store) pass(ctx context.Context) error {
-	err := s.client.Agent().UpdateTTLOpts(s.opts.checkID(), "", api.HealthPassing, (&api.QueryOptions{}).WithContext(ctx))
+	status, note := api.HealthPassing, ""
+	if reason := s.struggles.Load(); reason != nil && *reason != "" {
+		status, note = api.HealthWarning, *reason
+	}
+	err := s.client.Agent().UpdateTTLOpts(s.opts.checkID(), note, status, (&api.QueryOptions{}).WithContext(ctx))
 	var status api.StatusError
 	if errors.As(err, &status) && status.Code == http.StatusNotFound {
 		s.log.Info("register with the agent")
@@ -88,6 +92,13 @@ func (s *Store) pass(ctx context.Context) error {
 		return readError(ctx, err)
 	}
 	return nil
+}
+
+// SetStruggling tells the others whether this node keeps up with its requests: its
+// check warns with the reason until that is empty. It does not block.
+func (s *Store) SetStruggling(reason string) {
+	s.struggles.Store(&reason)
+	s.kickRenewal()
 }
 
 // register registers the node as a service with a check that fails when it is not renewed. It is never

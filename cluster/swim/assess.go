@@ -29,7 +29,7 @@ type watched struct {
 // assess sets the reach of a member from what memberlist believes of it. A
 // member that memberlist does not know is trusted first, and then goes the same
 // steps as one that stopped answering.
-func (w *watched) assess(state memberlist.NodeStateType, known bool, now time.Time, suspectAfter, deadAfter time.Duration) {
+func (w *watched) assess(s state, known bool, now time.Time, suspectAfter, deadAfter time.Duration) {
 	before := w.reach
 	defer func() {
 		if w.reach == cluster.Unreachable && before != w.reach {
@@ -38,9 +38,12 @@ func (w *watched) assess(state memberlist.NodeStateType, known bool, now time.Ti
 	}()
 	if known {
 		w.missing = time.Time{}
-		switch state {
+		switch s.NodeStateType {
 		case memberlist.StateAlive:
 			w.reach, w.pause = cluster.Reachable, 0
+			if s.struggling {
+				w.reach = cluster.Struggling
+			}
 		case memberlist.StateSuspect:
 			w.reach = cluster.Suspect
 		default:

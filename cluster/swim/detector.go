@@ -2,7 +2,6 @@ package swim
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/memberlist"
@@ -85,7 +85,7 @@ func (o *Options) config(d *Detector) *memberlist.Config {
 	c.AwarenessMaxMultiplier = 2
 	c.TCPTimeout = max(4*o.AckWithin, o.SuspectFor)
 	c.EnableCompression = false // askStates reads the plain form
-	c.Delegate, c.Alive, c.Events = meta{o.Incarnation}, d, d
+	c.Delegate, c.Alive, c.Events = (*meta)(d), d, d
 	// What it has to say are details of its protocol; reach is logged here.
 	c.Logger, c.LogOutput = slog.NewLogLogger(o.Logger.Handler(), slog.LevelDebug), nil
 	return c
@@ -106,6 +106,7 @@ type Detector struct {
 	work      sync.WaitGroup
 	wake      chan struct{}
 	closing   sync.Once
+	struggles atomic.Bool // as this node says of itself
 
 	mu      sync.Mutex
 	members map[ring.NodeID]*watched
@@ -143,6 +144,19 @@ func (d *Detector) SetMembers(members map[ring.NodeID]string) {
 	maps.DeleteFunc(d.lives, func(node ring.NodeID, _ uint64) bool { return d.members[node] == nil })
 	d.mu.Unlock()
 	d.kick()
+}
+
+// SetStruggling tells the others whether this node keeps up with its requests:
+// they hear of it like of any change. It blocks until the word is on its way, at
+// most for Options.SuspectFor; an error says that it is still waiting to go.
+func (d *Detector) SetStruggling(struggles bool) error {
+	if d.struggles.Swap(struggles) == struggles {
+		return nil
+	}
+	if err := d.list.UpdateNode(d.opts.SuspectFor); err != nil {
+		return fmt.Errorf("tell the others that this node struggles (%v): %w", struggles, err)
+	}
+	return nil
 }
 
 // Leave tells the others that this node stops, so that they need not find out.
@@ -196,7 +210,7 @@ func (d *Detector) run(ctx context.Context) {
 	}
 }
 
-func (d *Detector) states() (map[string]memberlist.NodeStateType, error) {
+func (d *Detector) states() (map[string]state, error) {
 	c, err := d.transport.own()
 	if err != nil {
 		return nil, err
@@ -207,7 +221,7 @@ func (d *Detector) states() (map[string]memberlist.NodeStateType, error) {
 }
 
 // look makes a health of states and starts the calls that are due.
-func (d *Detector) look(states map[string]memberlist.NodeStateType, now time.Time) {
+func (d *Detector) look(states map[string]state, now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	reach := make(map[ring.NodeID]cluster.Reach, len(d.members))
@@ -269,10 +283,10 @@ func (d *Detector) NotifyAlive(peer *memberlist.Node) error {
 	if n == d.opts.Node {
 		return nil
 	}
-	if len(peer.Meta) != 8 {
-		return fmt.Errorf("%s: no incarnation in %d bytes", n, len(peer.Meta))
+	life, _, ok := cutMeta(peer.Meta)
+	if !ok {
+		return fmt.Errorf("%s: no incarnation in %x", n, peer.Meta)
 	}
-	life := binary.BigEndian.Uint64(peer.Meta)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
@@ -305,11 +319,12 @@ func node(name string) ring.NodeID {
 	return ring.NodeID(s)
 }
 
-// meta is the part of memberlist's Delegate that is used: the incarnation.
-type meta struct{ incarnation uint64 }
+// meta is the part of memberlist's Delegate that is used: what this node tells of
+// itself.
+type meta Detector
 
-func (m meta) NodeMeta(int) []byte           { return binary.BigEndian.AppendUint64(nil, m.incarnation) }
-func (meta) NotifyMsg([]byte)                {}
-func (meta) GetBroadcasts(_, _ int) [][]byte { return nil }
-func (meta) LocalState(bool) []byte          { return nil }
-func (meta) MergeRemoteState([]byte, bool)   {}
+func (m *meta) NodeMeta(int) []byte            { return appendMeta(nil, m.opts.Incarnation, m.struggles.Load()) }
+func (*meta) NotifyMsg([]byte)                {}
+func (*meta) GetBroadcasts(_, _ int) [][]byte { return nil }
+func (*meta) LocalState(bool) []byte          { return nil }
+func (*meta) MergeRemoteState([]byte, bool)   {}

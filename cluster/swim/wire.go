@@ -20,6 +20,24 @@ const (
 // maxPacket is the longest packet that a frame can hold.
 const maxPacket = 1<<16 - 1
 
+// appendMeta appends what a node tells of itself: the incarnation of its process,
+// and whether it struggles.
+func appendMeta(dst []byte, incarnation uint64, struggling bool) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, incarnation)
+	if struggling {
+		return append(dst, 1)
+	}
+	return append(dst, 0)
+}
+
+// cutMeta undoes appendMeta; ok is false for other bytes.
+func cutMeta(meta []byte) (incarnation uint64, struggling, ok bool) {
+	if len(meta) != 9 || meta[8] > 1 {
+		return 0, false, false
+	}
+	return binary.BigEndian.Uint64(meta), meta[8] == 1, true
+}
+
 // frame puts a packet behind its length, in a buffer of its own.
 func frame(packet []byte) []byte {
 	b := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(packet)), uint16(len(packet)))
@@ -48,14 +66,21 @@ type (
 	}
 	nodeState struct {
 		Name  string
+		Meta  []byte
 		State memberlist.NodeStateType
 	}
 )
 
+// A state is what a memberlist believes of a node, and what the node says itself.
+type state struct {
+	memberlist.NodeStateType
+	struggling bool
+}
+
 // askStates asks a memberlist for what it believes of each node, as a peer does
 // that knows nobody. It is the only way to see suspicion: the library's own
 // calls tell of alive and dead.
-func askStates(c net.Conn, label string) (map[string]memberlist.NodeStateType, error) {
+func askStates(c net.Conn, label string) (map[string]state, error) {
 	if err := memberlist.AddLabelHeaderToStream(c, label); err != nil {
 		return nil, err
 	}
@@ -80,13 +105,14 @@ func askStates(c net.Conn, label string) (map[string]memberlist.NodeStateType, e
 	if err := dec.Decode(&answer); err != nil {
 		return nil, err
 	}
-	states := make(map[string]memberlist.NodeStateType)
+	states := make(map[string]state)
 	for range answer.Nodes {
 		var n nodeState
 		if err := dec.Decode(&n); err != nil {
 			return nil, err
 		}
-		states[n.Name] = n.State
+		_, struggling, _ := cutMeta(n.Meta)
+		states[n.Name] = state{n.State, struggling}
 	}
 	return states, nil
 }
