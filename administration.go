@@ -32,6 +32,11 @@ func (a *administration) Ready() []string {
 	case admin.PhaseStopping:
 		return []string{"the node is stopping"}
 	}
+	if r := a.n.up.Load(); r != nil && r.host != nil {
+		if reason := r.host.Struggling(); reason != "" {
+			return []string{reason}
+		}
+	}
 	return nil
 }
 

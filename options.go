@@ -86,6 +86,10 @@ type Options struct {
 	// VnodeQueue is how many requests may wait for one vnode; more are refused
 	// with vnode.ErrOverloaded. Default actors.DefaultQueue; negative means no limit.
 	VnodeQueue int
+	// VnodeSlow is how long a request may wait for a vnode before the node says
+	// that it does not keep up, so that others stand in for it until it does.
+	// Default actors.DefaultSlow.
+	VnodeSlow time.Duration
 	// DataDir is where the node keeps what must survive its process: its
 	// identity, its part of the record, and with EnginePebble its partitions.
 	// Required for EnginePebble. Without it the node is gone when it stops.

@@ -211,10 +211,12 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	case consulRecord:
 		live = r.Liveness()
 	}
+	events, changes := n.opts.Events, make(chan struct{}, 1)
+	events.Struggling = n.strugglingChanged(changes)
 	n.host, err = actors.Start(ctx, actors.Options{
 		Self: s.peer, Lineage: n.id.Lineage, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile,
 		Kinds: append([]vnode.Kind{kv.Kind(n.catalog)}, n.opts.Kinds...), Workers: s.workers,
-		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: n.opts.Events, Queue: n.opts.VnodeQueue, Up: seemsUp(live),
+		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: events, Queue: n.opts.VnodeQueue, Slow: n.opts.VnodeSlow, Up: seemsUp(live),
 	})
 	if err != nil {
 		return err
@@ -233,6 +235,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 		}
 	})
 	n.task(func() { n.mind(s.peer.Incarnation) })
+	n.task(func() { n.tellStruggling(changes) })
 	n.entropy.start()
 	if s.joined && n.opts.CommitJoin {
 		n.task(n.commitOwn)

@@ -78,11 +78,11 @@ func (s *Store) renewal(ctx context.Context) error {
 
 // pass renews the check; when the agent does not know it, the node registers again.
 func (s *Store) pass(ctx context.Context) error {
-	status, note := api.HealthPassing, ""
+	health, note := api.HealthPassing, ""
 	if reason := s.struggles.Load(); reason != nil && *reason != "" {
-		status, note = api.HealthWarning, *reason
+		health, note = api.HealthWarning, *reason
 	}
-	err := s.client.Agent().UpdateTTLOpts(s.opts.checkID(), note, status, (&api.QueryOptions{}).WithContext(ctx))
+	err := s.client.Agent().UpdateTTLOpts(s.opts.checkID(), note, health, (&api.QueryOptions{}).WithContext(ctx))
 	var status api.StatusError
 	if errors.As(err, &status) && status.Code == http.StatusNotFound {
 		s.log.Info("register with the agent")
@@ -98,7 +98,7 @@ func (s *Store) pass(ctx context.Context) error {
 // check warns with the reason until that is empty. It does not block.
 func (s *Store) SetStruggling(reason string) {
 	s.struggles.Store(&reason)
-	s.kickRenewal()
+	nudge(s.renew)
 }
 
 // register registers the node as a service with a check that fails when it is not renewed. It is never

@@ -86,6 +86,7 @@ func TestBelief(t *testing.T) {
 		wait    time.Duration
 	}{
 		{"all pass", 0, all, reaches{}, 0},
+		{"b warns", 0, all, reaches{"b": cluster.Struggling}, 0},
 		{"a fails", 1 * time.Second, map[ring.NodeID]bool{"me": true, "a": false, "b": true}, reaches{"a": cluster.Suspect}, 10 * time.Second},
 		{"b and this node are gone as well", 5 * time.Second, map[ring.NodeID]bool{"a": false}, reaches{"a": cluster.Suspect, "b": cluster.Suspect}, 6 * time.Second},
 		{"a for long", 11 * time.Second, nil, reaches{"a": cluster.Unreachable, "b": cluster.Suspect}, 4 * time.Second},
@@ -94,7 +95,7 @@ func TestBelief(t *testing.T) {
 	} {
 		now := start.Add(step.at)
 		if step.observe != nil {
-			b.observe(now, step.observe)
+			b.observe(now, step.observe, map[ring.NodeID]bool{"b": step.name == "b warns"})
 		}
 		h, wait := b.health(now)
 		if !h.Equal(cluster.NewHealth(step.want)) || wait != step.wait {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/ring"
@@ -29,7 +30,9 @@ type Store struct {
 	ctx    context.Context // ends at Close
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
-	closed func() error
+	// struggles is what the check says of this node; nil or empty: nothing.
+	struggles atomic.Pointer[string]
+	closed    func() error
 
 	mu      sync.Mutex
 	applied record

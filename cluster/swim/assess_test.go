@@ -32,7 +32,7 @@ func TestAssess(t *testing.T) {
 		{memberlist.StateAlive, 14 * time.Second, cluster.Reachable},
 		{memberlist.StateLeft, 15 * time.Second, cluster.Unreachable},
 	} {
-		w.assess(step.state, step.state != gone, start.Add(step.after), 2*time.Second, 6*time.Second)
+		w.assess(state{step.state, false}, step.state != gone, start.Add(step.after), 2*time.Second, 6*time.Second)
 		if w.reach != step.want {
 			t.Errorf("step %d: %v, want %v", i, w.reach, step.want)
 		}
@@ -70,7 +70,7 @@ func TestNotifyAlive(t *testing.T) { // I1
 	}{
 		{"me", 0, true}, {"stranger", 9, false}, {"peer", 3, true}, {"peer", 2, false}, {"peer", 3, true}, {"peer", 4, true}, {"peer", 3, false},
 	} {
-		peer := &memberlist.Node{Name: name(step.node), Meta: meta{step.life}.NodeMeta(0)}
+		peer := &memberlist.Node{Name: name(step.node), Meta: appendMeta(nil, step.life, false)}
 		if err := d.NotifyAlive(peer); (err == nil) != step.believed {
 			t.Errorf("step %d: %v", i, err)
 		}
@@ -85,12 +85,12 @@ func TestRoutesChange(t *testing.T) {
 	members := update(nil, map[ring.NodeID]string{"me": "x", "peer": "old"}, "me")
 	w := members["peer"]
 	first := w.route
-	w.assess(memberlist.StateSuspect, true, time.Time{}, time.Second, time.Second)
+	w.assess(state{memberlist.StateSuspect, false}, true, time.Time{}, time.Second, time.Second)
 	if len(members) != 1 || w.route != first {
 		t.Errorf("suspicion changed the route to %v", w.route)
 	}
 	for range 2 {
-		w.assess(memberlist.StateDead, true, time.Time{}, time.Second, time.Second)
+		w.assess(state{memberlist.StateDead, true}, true, time.Time{}, time.Second, time.Second)
 	}
 	if want := (route{"old", 1}); w.route != want {
 		t.Errorf("given up: %v, want %v", w.route, want)

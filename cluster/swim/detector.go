@@ -323,7 +323,7 @@ func node(name string) ring.NodeID {
 // itself.
 type meta Detector
 
-func (m *meta) NodeMeta(int) []byte            { return appendMeta(nil, m.opts.Incarnation, m.struggles.Load()) }
+func (m *meta) NodeMeta(int) []byte           { return appendMeta(nil, m.opts.Incarnation, m.struggles.Load()) }
 func (*meta) NotifyMsg([]byte)                {}
 func (*meta) GetBroadcasts(_, _ int) [][]byte { return nil }
 func (*meta) LocalState(bool) []byte          { return nil }

@@ -8,7 +8,7 @@ func (d *Detector) Alive() (int, error) {
 	states, err := d.states()
 	alive := 0
 	for _, s := range states {
-		if s == memberlist.StateAlive {
+		if s.NodeStateType == memberlist.StateAlive {
 			alive++
 		}
 	}

@@ -169,3 +169,20 @@ func TestOpenAndClose(t *testing.T) { // I6, with goleak in TestMain
 	for range watch {
 	}
 }
+
+// The others hear that a node struggles, and that it does not any more; it is up
+// all the while.
+func TestStrugglingNodeIsSpared(t *testing.T) {
+	_, ds := startFive(t)
+	for _, reach := range []cluster.Reach{cluster.Struggling, cluster.Reachable} {
+		if err := ds["n3"].SetStruggling(reach == cluster.Struggling); err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range others("n3") {
+			await(t, ds[o], reach, "n3")
+			if h := ds[o].Health(); !h.Up("n3") || h.Serves("n3") != (reach == cluster.Reachable) {
+				t.Errorf("at %s n3 is %v, up %v, serves %v", o, h.Of("n3"), h.Up("n3"), h.Serves("n3"))
+			}
+		}
+	}
+}
