@@ -10,7 +10,6 @@ import (
 
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/kv"
-	"github.com/dee2748c/baton/kv/bucket"
 	"github.com/dee2748c/baton/pipe/mapreduce"
 )
 
@@ -54,7 +53,7 @@ func TestCluster_putsSurviveJoin(t *testing.T) {
 	nodes := startNodes(t, ctx, "a", "b", "c")
 	for i := range 500 {
 		o := kv.Object{Bucket: "b", Key: fmt.Sprint(i), Value: []byte(fmt.Sprintf("v%d w w", i))}
-		if _, err := nodes[i%3].KV().Write(ctx, kv.Put{Object: o, Options: kv.WriteOptions{PW: bucket.All}}); err != nil {
+		if err := nodes[i%3].KV().Put(ctx, o); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -93,7 +92,7 @@ func TestCluster_jobWhileNodeJoins(t *testing.T) {
 		}
 		want[fmt.Sprintf("doc%d", i)]++
 		o := kv.Object{Bucket: "b", Key: fmt.Sprint(i), Value: []byte(text)}
-		if _, err := nodes[i%3].KV().Write(ctx, kv.Put{Object: o, Options: kv.WriteOptions{PW: bucket.All}}); err != nil {
+		if err := nodes[i%3].KV().Put(ctx, o); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -3,11 +3,16 @@ package baton_test
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/batontest"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
+	"github.com/dee2748c/baton/pipe/mapreduce"
 )
 
 // onlyNode starts a cluster of one node, which keeps all three copies.
@@ -105,4 +110,42 @@ func TestKV_allocations(t *testing.T) {
 	if got > 25 {
 		t.Errorf("a get costs %v allocations, want at most 25", got)
 	}
+}
+
+// BenchmarkJob_start is a job over an empty bucket, in a cluster of three nodes
+// with 64 partitions and 100,000 objects whose copies are equal: what it takes to
+// compare the copies of each head, and to find nothing.
+func BenchmarkJob_start(b *testing.B) {
+	c := batontest.Start(b, batontest.Options{Node: baton.Options{
+		RingSize: 64, Jobs: []mapreduce.Definition{mapreduce.WordCount()}, Entropy: baton.EntropyOptions{Interval: -1},
+	}})
+	ctx := b.Context()
+	var writers sync.WaitGroup
+	for w := range 16 {
+		writers.Go(func() {
+			for i := w; i < 100_000; i += 16 {
+				o := kv.Object{Bucket: "other", Key: strconv.Itoa(i), Value: make([]byte, 100)}
+				if _, err := c.Node("a").KV().Write(ctx, kv.Put{Object: o, Options: kv.WriteOptions{W: bucket.All}}); err != nil {
+					b.Error(err)
+					return
+				}
+			}
+		})
+	}
+	writers.Wait()
+	b.ResetTimer()
+	var before uint64
+	for _, n := range c.Nodes() {
+		before += n.AntiEntropy().Bytes
+	}
+	for b.Loop() {
+		if counts, err := words(ctx, c.Node("a")); err != nil || len(counts) > 0 {
+			b.Fatal(counts, err)
+		}
+	}
+	var after uint64
+	for _, n := range c.Nodes() {
+		after += n.AntiEntropy().Bytes
+	}
+	b.ReportMetric(float64(after-before)/float64(b.N), "B-compared/op")
 }

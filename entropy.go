@@ -121,9 +121,10 @@ type RepairReport struct {
 
 // entropy keeps the node's copies equal to those of others.
 type entropy struct {
-	node *Node
-	opts EntropyOptions
-	pace pace
+	node  *Node
+	opts  EntropyOptions
+	pace  pace
+	folds chan struct{} // one for each head that a job's fold compares
 
 	mu     sync.Mutex
 	report EntropyReport
@@ -138,6 +139,7 @@ func newEntropy(n *Node, o EntropyOptions) *entropy {
 	return &entropy{
 		node: n, opts: o, pace: pace{rate: float64(o.Rate)}, report: EntropyReport{Node: n.opts.Name},
 		parts: make(map[ring.Partition]*PartitionEntropy), busy: make(map[ring.Partition]chan struct{}),
+		folds: make(chan struct{}, foldsAtOnce),
 	}
 }
 
@@ -332,10 +334,10 @@ func (e *entropy) partition(ctx context.Context, p ring.Partition, all bool) (do
 				if with == p || !all && with < p {
 					continue
 				}
-				x := e.exchange(ctx, p, EntropyExchange{Head: head, Copies: n, With: with}, copies)
+				x, err := e.exchange(ctx, p, EntropyExchange{Head: head, Copies: n, With: with}, copies, sliceWithin)
 				done = append(done, x)
-				if x.Err != "" {
-					errs = append(errs, fmt.Errorf("head %d with partition %d of %s: %s", head, with, x.Node, x.Err))
+				if err != nil {
+					errs = append(errs, fmt.Errorf("head %d with partition %d of %s: %w", head, with, x.Node, err))
 				}
 				if ctx.Err() != nil {
 					return done, ctx.Err()
@@ -372,29 +374,28 @@ func (e *entropy) claim(ctx context.Context, p ring.Partition) (release func(), 
 }
 
 // exchange compares a partition with another one, in slices that follow the
-// record and keep to the rate.
-func (e *entropy) exchange(ctx context.Context, p ring.Partition, x EntropyExchange, copies uint64) EntropyExchange {
-	host := e.node.host
+// record, keep to the rate and may take so long each. The error is that of x.Err.
+func (e *entropy) exchange(ctx context.Context, p ring.Partition, x EntropyExchange, copies uint64, within time.Duration) (EntropyExchange, error) {
 	x.Began = time.Now()
 	m := kv.NewExchange(x.Head, x.Copies, p, x.With, copies)
-	tries := 0
-	for m.More() && x.Err == "" {
-		set := host.Replicas(kv.KindName, x.Head, x.Copies)
+	var err error
+	for tries := 0; m.More() && err == nil; {
+		set := e.node.host.Replicas(kv.KindName, x.Head, x.Copies)
 		for _, c := range set.Copies {
 			if c.Partition == x.With {
 				x.Node = c.Node
 			}
 			if (c.Partition == x.With || c.Partition == p) && !c.Up {
-				x.Err = fmt.Sprintf("%s does not seem to answer", c.Node)
+				err = fmt.Errorf("%s does not seem to answer", c.Node)
 			}
 		}
-		if x.Err != "" {
+		if err != nil {
 			break
 		}
 		before := m.Result().Bytes
 		m.Slice(set, uint64(time.Now().UnixMilli()), sliceBytes)
 		e.note(p, x, false)
-		err := e.slice(ctx, m)
+		err = e.slice(ctx, m, within)
 		x.Result = m.Result()
 		switch tries++; {
 		case err == nil:
@@ -403,17 +404,17 @@ func (e *entropy) exchange(ctx context.Context, p ring.Partition, x EntropyExcha
 		case tries < maxTries && (errors.Is(err, kv.ErrStaleGrace) || errors.Is(err, kv.ErrOtherCopies)):
 			err = e.pace.wait(ctx, uint64(e.opts.Rate/10)) // the record is on its way
 		}
-		if err != nil {
-			x.Err = err.Error()
-		}
+	}
+	if err != nil {
+		x.Err = err.Error()
 	}
 	x.Ended = time.Now()
 	e.note(p, x, true)
-	return x
+	return x, err
 }
 
-func (e *entropy) slice(ctx context.Context, m *kv.Exchange) error {
-	ctx, cancel := context.WithTimeout(ctx, sliceWithin)
+func (e *entropy) slice(ctx context.Context, m *kv.Exchange, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	if err := e.node.host.Run(ctx, kv.KindName, m); err != nil {
 		return err

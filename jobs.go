@@ -2,10 +2,13 @@ package baton
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
 
 	"github.com/dee2748c/baton/actors"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/pipe"
 	"github.com/dee2748c/baton/pipe/mapreduce"
 )
@@ -13,9 +16,10 @@ import (
 // Input says which objects a job reads.
 type Input struct{ bucketType, bucket string }
 
-// Bucket is every object of a bucket. A job reads the first copy of each object,
-// the one of its head partition: a write that other copies have acknowledged may
-// not be in it yet. What a job has to see is written with PW all.
+// Bucket is every object of a bucket. A job sees every write that was
+// acknowledged before it began, by as many copies as the bucket's w asks for or
+// more: before it reads the first copy of a head partition's objects, that takes
+// over what it lacks of n - w + 1 copies. What is written meanwhile it may see.
 func Bucket(name string) Input { return Input{bucket: name} }
 
 // JobProgress is how far a job is. Bytes and Inputs are as its workers noted
@@ -37,7 +41,9 @@ type JobRun[K comparable, R any] struct {
 }
 
 // RunJob runs a registered job over the input. Results must be taken (All) for
-// the job to go on; when ctx ends the job is cancelled.
+// the job to go on; when ctx ends the job is cancelled. It fails with
+// cluster.ErrUnavailable when the record can't be read, and the job with
+// kv.ErrCoverage when too few copies of a head answer.
 func RunJob[K comparable, V, R any](ctx context.Context, n *Node, job mapreduce.Job[K, V, R], in Input, opts ...JobOptions) (*JobRun[K, R], error) {
 	decoder, err := job.Decoder()
 	if err != nil {
@@ -59,6 +65,9 @@ func (n *Node) startJob(ctx context.Context, name string, in Input, opts ...JobO
 	for _, opt := range opts {
 		o.Progress = opt.Progress
 	}
+	if err := n.catchUp(ctx); err != nil {
+		return nil, fmt.Errorf("run job %q: %w", name, err)
+	}
 	run, err := n.host.Start(fittings, o)
 	if err != nil {
 		return nil, fmt.Errorf("run job %q: %w", name, err)
@@ -68,16 +77,37 @@ func (n *Node) startJob(ctx context.Context, name string, in Input, opts ...JobO
 	return run, nil
 }
 
+// recordWithin is how long a job waits for the record before it fails.
+const recordWithin = 10 * time.Second
+
+// catchUp returns when this node has applied the record of the present. So the
+// nodes that a job asks know of every fallback that had acknowledged a write when
+// it began.
+func (n *Node) catchUp(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, recordWithin)
+	defer cancel()
+	state, err := n.read(ctx)
+	if err != nil {
+		return err
+	}
+	return n.viewed(ctx, "read the record", state.Version())
+}
+
 // ID names the run's pipe.
 func (r *JobRun[K, R]) ID() pipe.ID { return r.run.ID() }
 
 // Err returns what ended the job: nil after a complete run. A worker's failure
-// matches pipe.ErrWorker and names the phase, the input and the cause.
+// matches pipe.ErrWorker and names the phase, the input and the cause. Too few
+// copies of a head match kv.ErrCoverage, and a *pipe.FoldError names the head.
 func (r *JobRun[K, R]) Err() error {
-	if err := r.Results.Err(); err != nil {
-		return fmt.Errorf("job %q: %w", r.name, err)
+	err := r.Results.Err()
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, messages.ErrFewCopies):
+		return fmt.Errorf("job %q: %w: %w", r.name, kv.ErrCoverage, err)
 	}
-	return nil
+	return fmt.Errorf("job %q: %w", r.name, err)
 }
 
 // Cancel ends the job.

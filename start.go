@@ -217,6 +217,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 		Self: s.peer, Lineage: n.id.Lineage, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile,
 		Kinds: append([]vnode.Kind{kv.Kind(n.catalog)}, n.opts.Kinds...), Workers: s.workers,
 		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: events, Queue: n.opts.VnodeQueue, Slow: n.opts.VnodeSlow, Up: seemsUp(live),
+		BeforeFold: n.entropy.beforeFold,
 	})
 	if err != nil {
 		return err

@@ -13,26 +13,6 @@ import (
 	"github.com/dee2748c/baton/vnode"
 )
 
-// openFold pins a snapshot of the partition for a pipe and answers with the
-// source that will read it. The snapshot stays here until the source is closed,
-// also when the partition moves away meanwhile.
-func (a *vnodeActor) openFold(l *letter) {
-	body, err := l.open()
-	m, ok := body.(*messages.FoldOpen)
-	if err != nil || !ok {
-		return
-	}
-	reply := &messages.FoldOpened{Pipe: m.Pipe, Partition: m.Partition, Attempt: m.Attempt}
-	if s, err := a.newFoldSource(m); err != nil {
-		reply.Error = messages.ErrorOf(err)
-	} else {
-		reply.Source = addressOut(s.address())
-		summary := s.snapshot.Summary()
-		reply.ItemsEstimate, reply.BytesEstimate = summary.Items, summary.Bytes
-	}
-	a.host.toEndpoint(addressIn(m.ReplyTo), a.id.Partition, reply)
-}
-
 // foldKey names one attempt at feeding a pipe from a partition.
 type foldKey struct {
 	pipe    pipe.ID
@@ -59,6 +39,10 @@ type foldSource struct {
 	done  atomic.Pointer[messages.FoldDone]
 }
 
+func (a *vnodeActor) foldKey(id []byte, attempt uint32) foldKey {
+	return foldKey{pipeID(id), a.id, attempt}
+}
+
 func (a *vnodeActor) newFoldSource(m *messages.FoldOpen) (*foldSource, error) {
 	folder, ok := a.kind.kind.(vnode.Folder)
 	if !ok {
@@ -68,7 +52,7 @@ func (a *vnodeActor) newFoldSource(m *messages.FoldOpen) (*foldSource, error) {
 	if err != nil {
 		return nil, err
 	}
-	key := foldKey{spec.ID, a.id, m.Attempt}
+	key := a.foldKey(m.Pipe, m.Attempt)
 	a.host.foldsMu.Lock()
 	defer a.host.foldsMu.Unlock()
 	if s, ok := a.host.folds[key]; ok {

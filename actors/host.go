@@ -57,6 +57,12 @@ type Options struct {
 	// Slow is how long a request may wait for a vnode before this node says that
 	// it does not keep up; default DefaultSlow.
 	Slow time.Duration
+	// BeforeFold, if not nil, is called before a partition of a kind is read into a
+	// pipe: it makes the copy hold what a reader has to see, while the vnode goes on
+	// serving. Its error refuses the fold. It runs in a goroutine of its own, once
+	// for each pipe and partition; ctx ends when the fold is not wanted any more,
+	// and when the host stops.
+	BeforeFold func(ctx context.Context, kind topology.Kind, p ring.Partition, query []byte) error
 	// Events hears about transfers and jobs; optional.
 	Events Events
 }
@@ -324,6 +330,8 @@ func (h *Host) deliver(l *letter, here bool) {
 	if l.Kind == "" {
 		if d, ok := h.ends.get(l.Endpoint); ok {
 			d.take(l)
+		} else if l.Type == messages.TypeFoldOpened {
+			h.unwanted(l)
 		}
 		return
 	}

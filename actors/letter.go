@@ -20,6 +20,8 @@ type letter struct {
 	body    any
 	once    bool  // can't come twice: no transport has it, or it was looked at before
 	gate    *gate // that it waits behind; the receiver's
+	// prepared says of a FoldOpen that Options.BeforeFold has run here.
+	prepared bool
 }
 
 // id names this sending of a request.

@@ -469,7 +469,12 @@ func (c *coordinatorActor) doFold(ctx actor.Context, action pipe.FoldsAction) {
 	case pipe.StartFold:
 		h.toEndpoint(x.Source, x.Partition, &messages.FoldStart{Pipe: id[:], Partition: uint32(x.Partition), Attempt: x.Attempt})
 	case pipe.CloseFold:
-		h.toEndpoint(x.Source, x.Partition, &messages.FoldClose{Pipe: id[:], Partition: uint32(x.Partition), Attempt: x.Attempt})
+		m := &messages.FoldClose{Pipe: id[:], Partition: uint32(x.Partition), Attempt: x.Attempt}
+		if x.Source.IsZero() {
+			h.toVnode(c.opts.Kind, x.Partition, m)
+		} else {
+			h.toEndpoint(x.Source, x.Partition, m)
+		}
 	case *pipe.SenderDone:
 		c.senderDone(ctx, x)
 	case pipe.EndOfInputs:

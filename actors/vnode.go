@@ -32,7 +32,8 @@ type vnodeActor struct {
 	dirty    handoff.DirtySet
 	exported exports // what a module that exports its state has given out
 	handoff  vnode.Handoff
-	asked    *dirtyRequest // waits for the module's workers
+	asked    *dirtyRequest        // waits for the module's workers
+	openings map[foldKey]*opening // folds that Options.BeforeFold works for
 	source   *sourceTask
 	seal     bool      // the machine asked to seal
 	final    bool      // no item changes any more
@@ -131,6 +132,8 @@ func (a *vnodeActor) common(ctx actor.Context, m any) {
 		a.inform(m.msg)
 	case ended:
 		a.sourceEnded(m)
+	case *opening:
+		a.foldPrepared(m)
 	case *foldRequest:
 		m.reply <- foldReply{err: fmt.Errorf("fold %v in state %v: %w", a.id, a.life.State(), errNotNow)}
 	case *dirtyRequest:

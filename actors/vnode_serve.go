@@ -61,15 +61,19 @@ func (a *vnodeActor) refuseOwner(f *letter, code messages.Code) {
 func (a *vnodeActor) forward(f *letter, owner ring.NodeID) {
 	g := *f
 	g.Hop++
-	g.once, g.gate = false, nil
+	g.once, g.gate, g.prepared = false, nil, false
 	g.To, g.ToIncarnation, g.RingVersion = string(owner), 0, a.life.Version()
 	a.host.send(&g)
 }
 
 // serve runs the module's handler and does what it decides.
 func (a *vnodeActor) serve(f *letter, moving bool) {
-	if f.Type == messages.TypeFoldOpen {
+	switch f.Type {
+	case messages.TypeFoldOpen:
 		a.openFold(f)
+		return
+	case messages.TypeFoldClose:
+		a.closeFold(f)
 		return
 	}
 	d, isNew := a.handle(f, moving)

@@ -277,6 +277,7 @@ func DecodeSaveTrees(body []byte) (more bool, err error) {
 
 // treeAnswer is the answer to a treeAsk.
 type treeAnswer struct {
+	flags  byte
 	status byte
 	grace  uint64
 	rest   []byte
@@ -290,7 +291,7 @@ func cutTreeAnswer(body []byte) (t treeAnswer, err error) {
 	if len(a.rest) == 0 || a.rest[0] > treeCounted {
 		return t, ErrReply
 	}
-	return treeAnswer{a.rest[0], a.grace, a.rest[1:]}, nil
+	return treeAnswer{a.flags, a.rest[0], a.grace, a.rest[1:]}, nil
 }
 
 // keyTerm is a name and its term.

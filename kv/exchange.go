@@ -23,6 +23,8 @@ type Exchanged struct {
 	Bytes     uint64    // received and sent
 	Counting  [2]uint64 // keys counted so far, while a tree is counted
 	Blocks    uint64    // whose keys were listed
+	// Incomplete says of each copy that it lacked acknowledged data meanwhile.
+	Incomplete [2]bool
 }
 
 // An Exchange compares two copies of one head's keys with n copies, and gives
@@ -193,6 +195,7 @@ func (x *Exchange) answered(id int, body []byte, sends []replica.Send) []replica
 		return x.stop(fmt.Errorf("%v: %w", x.to[i], ErrOtherCopies), sends)
 	}
 	x.answers[i] = a
+	x.result.Incomplete[i] = x.result.Incomplete[i] || a.flags&isIncomplete != 0
 	if x.waiting--; x.waiting > 0 {
 		return sends
 	}

@@ -32,6 +32,7 @@ const (
 	CodeOverloaded Code = 35
 	CodeNotFound   Code = 36
 	CodeRefused    Code = 37
+	CodeFewCopies  Code = 38
 
 	// A transfer can't go on under this session.
 	CodeStaleSession   Code = 48

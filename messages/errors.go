@@ -46,6 +46,8 @@ var (
 	ErrNotFound = errors.New("not found")
 	// ErrRefused says that the peer declines and changed nothing.
 	ErrRefused = errors.New("refused")
+	// ErrFewCopies says that too few other copies answered to know what this one lacks; nothing was done.
+	ErrFewCopies = errors.New("too few copies answered")
 	// ErrStaleSession says that the session is lower than one already seen (rule F4).
 	ErrStaleSession = errors.New("stale session")
 	// ErrUnknownSession says that the session is not open here (rules F3, F5).

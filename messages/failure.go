@@ -31,6 +31,7 @@ var sentinels = []struct {
 	{CodeOverloaded, ErrOverloaded},
 	{CodeNotFound, ErrNotFound},
 	{CodeRefused, ErrRefused},
+	{CodeFewCopies, ErrFewCopies},
 	{CodeStaleSession, ErrStaleSession},
 	{CodeUnknownSession, ErrUnknownSession},
 	{CodeSealed, ErrSealed},

@@ -51,13 +51,26 @@ type (
 		Attempt   uint32
 		Source    Address
 	}
-	// CloseFold releases a source.
+	// CloseFold releases a source. A zero Source is one that was only asked for:
+	// the partition's owner is told.
 	CloseFold struct {
 		Partition ring.Partition
 		Attempt   uint32
 		Source    Address
 	}
 )
+
+// A FoldError says which partition could not be read, and why.
+type FoldError struct {
+	Partition ring.Partition
+	Err       error
+}
+
+// Error names the partition and the cause.
+func (e *FoldError) Error() string { return fmt.Sprintf("read partition %d: %v", e.Partition, e.Err) }
+
+// Unwrap returns the cause.
+func (e *FoldError) Unwrap() error { return e.Err }
 
 func (FoldOpened) foldsEvent()   {}
 func (FoldDone) foldsEvent()     {}
@@ -190,7 +203,7 @@ func (f *Folds) failed(e FoldFailed) []FoldsAction {
 	if x == nil || x.attempt != e.Attempt || x.state == foldDone {
 		return nil
 	}
-	return f.giveUp(fmt.Errorf("read partition %d: %w", e.Partition, e.Err))
+	return f.giveUp(&FoldError{Partition: e.Partition, Err: e.Err})
 }
 
 // lost opens anew what was not started at the lost node. What was started there
@@ -200,7 +213,7 @@ func (f *Folds) lost(e SourceLost) []FoldsAction {
 	for p := range f.parts {
 		x := &f.parts[p]
 		if x.state == foldStarted && x.source.Node == e.Node && x.source.Incarnation <= e.Incarnation {
-			return f.giveUp(fmt.Errorf("read partition %d at %s: %w", p, e.Node, ErrLost))
+			return f.giveUp(&FoldError{Partition: ring.Partition(p), Err: fmt.Errorf("at %s: %w", e.Node, ErrLost)})
 		}
 	}
 	return nil
@@ -211,7 +224,7 @@ func (f *Folds) giveUp(err error) []FoldsAction {
 	var out []FoldsAction
 	for p := range f.parts {
 		x := &f.parts[p]
-		if x.state == foldStarted {
+		if x.state != foldDone { // what is being opened has no source yet
 			out = append(out, CloseFold{Partition: ring.Partition(p), Attempt: x.attempt, Source: x.source})
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/kv"
-	quorum "github.com/dee2748c/baton/kv/bucket"
 )
 
 //go:embed testdata/*.txt testdata/weather.csv
@@ -28,7 +27,7 @@ func loadSamples(ctx context.Context, n *baton.Node) error {
 			return err
 		}
 		year := path.Base(file)[:len("1790")]
-		if err := put(ctx, n, kv.Object{Bucket: "speeches", Key: year, Value: text}); err != nil {
+		if err := n.KV().Put(ctx, kv.Object{Bucket: "speeches", Key: year, Value: text}); err != nil {
 			return err
 		}
 	}
@@ -46,15 +45,9 @@ func putRows(ctx context.Context, n *baton.Node, bucket, csv string) error {
 			continue
 		}
 		date, _, _ := strings.Cut(row, ",")
-		if err := put(ctx, n, kv.Object{Bucket: bucket, Key: date, Value: []byte(row)}); err != nil {
+		if err := n.KV().Put(ctx, kv.Object{Bucket: bucket, Key: date, Value: []byte(row)}); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// put stores an object and waits for all its copies: a job reads the first one.
-func put(ctx context.Context, n *baton.Node, o kv.Object) error {
-	_, err := n.KV().Write(ctx, kv.Put{Object: o, Options: kv.WriteOptions{PW: quorum.All}})
-	return err
 }

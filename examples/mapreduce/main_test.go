@@ -127,7 +127,7 @@ func TestHighestClose(t *testing.T) {
 	got, err := results(t.Context(), nodes[0], highestClose, "prices")
 	check(t, "highest-close", map[string]float64{"2000-01": 1455.219971, "2000-02": 1409.280029}, got, err)
 
-	if err := put(t.Context(), nodes[0], kv.Object{Bucket: "prices", Key: "2000-03-01", Value: []byte("2000-03-01,closed")}); err != nil {
+	if err := nodes[0].KV().Put(t.Context(), kv.Object{Bucket: "prices", Key: "2000-03-01", Value: []byte("2000-03-01,closed")}); err != nil {
 		t.Fatal(err)
 	}
 	_, err = results(t.Context(), nodes[0], highestClose, "prices")
@@ -153,7 +153,7 @@ func TestWordCount_overGoSource(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := put(t.Context(), nodes[0], kv.Object{Bucket: "source", Key: filepath.Base(file), Value: text}); err != nil {
+		if err := nodes[0].KV().Put(t.Context(), kv.Object{Bucket: "source", Key: filepath.Base(file), Value: text}); err != nil {
 			t.Fatal(err)
 		}
 		for _, word := range wordPattern.FindAllString(strings.ToLower(string(text)), -1) {
