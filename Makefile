@@ -16,7 +16,7 @@ SHELL       := bash
 .SHELLFLAGS := -o pipefail -c
 
 .DEFAULT_GOAL := help
-.PHONY: help build fmt check generate test race consul mutants fuzz demo smoke ci bench soak clean
+.PHONY: help build fmt check generate test race consul mutants model fuzz demo smoke ci bench soak clean
 
 help: ## print this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,9 @@ consul: ## build the Consul server that tests of cluster/consul start (minutes, 
 mutants: ## break the code in known ways and expect the tests to go red
 	$(GO) test -count=1 -timeout 10m ./test/mutants/
 
+model: ## check the models of the protocols, every order of steps (Spin is fetched once)
+	$(GO) test -count=1 -v -timeout 10m ./test/model
+
 fuzz: ## fuzz every decoder for FUZZTIME (5s) each
 	@$(GO) test -list '^Fuzz' ./... | awk '/^Fuzz/ {names[++n]=$$1} /^ok/ {for (i=1; i<=n; i++) print $$2, names[i]; n=0}' | \
 	while read -r pkg name; do \
@@ -75,6 +78,7 @@ bench: ## the benchmarks, each beside its limit; `make bench B=B6` runs one
 
 soak: build ## fuzzers for a minute each, clusters of processes under faults, and the demo SEEDS (20) times with different seeds on both engines
 	$(MAKE) fuzz FUZZTIME=60s
+	BATON_SOAK=1 $(GO) test -count=1 -v -timeout 60m ./test/model
 	BATON_E2E_SOAK=$(SOAK) $(GO) test -count=1 -timeout 3h -parallel 4 -v ./test/e2e
 	@for seed in $$(seq 1 $(SEEDS)); do for engine in memory pebble; do \
 		echo "seed $$seed, engine $$engine"; \
