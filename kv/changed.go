@@ -23,3 +23,14 @@ func (p *partition) changed(cx *vnode.Context, head ring.Partition, storeKey []b
 	p.changedIndexes(cx, storeKey, old, now)
 	p.changedTree(cx, head, storeKey, old, now)
 }
+
+// damaged forgets what depended on a state that can't be read, before another one
+// takes its place.
+func (p *partition) damaged(cx *vnode.Context, storeKey []byte) {
+	if p.fallback {
+		return
+	}
+	cx.Delete(appendInSpace(nil, spaceTombstone, storeKey))
+	p.current(cx)
+	p.recount(cx)
+}

@@ -120,10 +120,11 @@ func (p *partition) mergeItem(cx *vnode.Context, flags byte, key, state []byte) 
 	}
 	if stored != nil {
 		// What does not decode is damaged and replaced by the copy that comes.
-		if err := w.old.Decode(stored); err != nil && !errors.Is(err, ErrCorrupt) {
+		if err := w.old.Decode(stored); err != nil && (flags&mergeIntact != 0 || !errors.Is(err, ErrCorrupt)) {
 			return nil, fmt.Errorf("%q/%q as it is stored: %w", bucketName, name, err)
 		} else if err != nil {
 			w.old = w.old.emptied()
+			p.damaged(cx, key)
 		}
 	}
 	if len(p.other.Siblings) == 1 && p.other.follows(&w.old) {

@@ -22,7 +22,9 @@ import (
 // compared as well, and all copies that answered are repaired.
 //
 // A copy that lacks acknowledged data does not count, nor does one whose bytes
-// are damaged; both are repaired. A fallback counts where it holds a state.
+// are damaged. Both are repaired; a damaged one after the outcome, by what r
+// others hold: a repair by less would hide that a write is missing. A fallback
+// counts where it holds a state.
 type Read struct {
 	set     replica.Set
 	get     Get
@@ -462,7 +464,7 @@ func (m *Read) repair(sends *[]replica.Send) {
 	var body []byte
 	for i := range m.views {
 		v := &m.views[i]
-		if !v.answered || m.slots.all[i].phase != slotDone || m.holds(v) {
+		if !v.answered || m.slots.all[i].phase != slotDone || m.holds(v) || v.damaged && !m.ready {
 			continue
 		}
 		if body == nil {

@@ -87,7 +87,7 @@ func (p *partition) reapItem(cx *vnode.Context, key []byte, digest Digest, need 
 	}
 	noted := appendInSpace(nil, spaceTombstone, key)
 	grace, rest, ok := cutUvarint(cx.Get(noted))
-	if DigestOf(stored) != digest || !ok || len(rest) > 0 {
+	if DigestOf(stored) != digest || !ok || len(rest) > 0 || !storedDeleted(stored) {
 		return reapOther, 0, nil
 	}
 	switch {
@@ -170,7 +170,8 @@ func (p *partition) reapable(cx *vnode.Context, body []byte) ([]byte, error) {
 		}
 		object = appendInSpace(object[:0], spaceObject, key)
 		stored := cx.Get(object)
-		if stored == nil {
+		if stored == nil || !storedDeleted(stored) {
+			cx.Delete(append([]byte(nil), key...)) // left when damaged bytes were replaced
 			continue
 		}
 		digest := DigestOf(stored)

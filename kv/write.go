@@ -32,6 +32,7 @@ type Deleted struct {
 // write its dot. The state that it answers goes to the other copies as a merge.
 //
 //	read the quorum (conditional; delete without a context)
+//	  -> deleted already: done, or merge the tombstone to more
 //	  -> coordinate -> refused: ErrExists, ...              nothing was written
 //	                -> nobody to coordinate: ErrNotDone     nothing was written
 //	                -> no answer: ErrUnknown
@@ -212,6 +213,9 @@ func (m *Write) afterRead(sends []replica.Send) []replica.Send {
 	m.grace = min(m.grace, m.read.grace)
 	switch {
 	case m.raw.op == opDelete && (stored == nil || m.read.dead()):
+		if stored != nil && !m.quorum.reached(m.read.slots.tally(m.read.counts)) {
+			return m.spread(stored, sends)
+		}
 		m.phase, m.ready = writeEnded, true
 		return sends
 	case m.raw.op == opDelete:
@@ -227,16 +231,46 @@ func (m *Write) afterRead(sends []replica.Send) []replica.Send {
 
 // begin looks whether the quorum can be reached at all, and coordinates.
 func (m *Write) begin(sends []replica.Send) []replica.Send {
+	if m.phase = writeCoordinates; !m.reaches() {
+		return sends
+	}
+	return m.coordinate(sends)
+}
+
+// spread gives tombstones of a delete that too few copies have heard of to the
+// others: what is deleted already has to be so for a later read too.
+func (m *Write) spread(stored []byte, sends []replica.Send) []replica.Send {
+	if m.phase = writeMerges; !m.reaches() {
+		return sends
+	}
+	m.raw.key = AppendKey(nil, m.set.Head, m.bucketType, m.bucket, m.key)
+	m.body = appendBytes(appendBytes(appendMergeHead(nil, m.mergeFlags(), m.grace), m.raw.key), stored)
+	m.stored = stored
+	for i := range m.slots.all {
+		m.slots.ask(i, m.body, m.sloppy, m.durable == 0, &sends)
+	}
+	m.decide()
+	return sends
+}
+
+// reaches makes the slots, and ends the write if the quorum can't be reached.
+func (m *Write) reaches() bool {
 	m.slots.begin(&m.set, m.room[:])
 	if m.read != nil {
 		m.slots.count = 1 << 20 // IDs apart from those of the read
 	}
-	m.phase = writeCoordinates
-	if !m.quorum.reached(m.slots.tally(m.reachable)) {
+	reaches := m.quorum.reached(m.slots.tally(m.reachable))
+	if !reaches {
 		m.fail(ErrNotDone, m.reachable)
-		return sends
 	}
-	return m.coordinate(sends)
+	return reaches
+}
+
+func (m *Write) mergeFlags() byte {
+	if m.raw.flags&(putSettle|putLastWriteWins) != 0 {
+		return mergeIntact | mergeSettle
+	}
+	return mergeIntact // to replace what is damaged would hide that a write is missing
 }
 
 // reachable reports whether a slot has, or may still get, a copy of the write.
@@ -294,7 +328,7 @@ func (m *Write) coordinated(i int, e *replica.Event, sends []replica.Send) []rep
 	if err != nil {
 		m.slots.all[i].phase = slotFailed
 		if isOf(err, ErrCorrupt, ErrFormat) && !isOf(err, ErrBadRequest) {
-			m.slots.cause(err) // that copy is damaged; it gets the merge
+			m.slots.cause(err) // that copy is damaged; a read repairs it
 			return m.coordinate(sends)
 		}
 		m.phase = writeEnded
@@ -338,12 +372,8 @@ func (m *Write) take(a *replyHead) error {
 	if a.flags&isBare != 0 {
 		n += uvarintLen(uint64(len(content))) + len(content)
 	}
-	flags := byte(0)
-	if m.raw.flags&(putSettle|putLastWriteWins) != 0 {
-		flags = mergeSettle
-	}
 	body := make([]byte, 0, 2+3*binary.MaxVarintLen64+len(m.raw.key)+n)
-	body = appendMergeHead(body, flags, m.grace)
+	body = appendMergeHead(body, m.mergeFlags(), m.grace)
 	body = binary.AppendUvarint(appendBytes(body, m.raw.key), uint64(n))
 	at := len(body)
 	body = append(body, state...)
