@@ -235,7 +235,7 @@ func TestKind_refusals(t *testing.T) {
 		{"delete of nothing", []byte{3, 0, 0, 0, 1, 0x10}, kv.ErrBadRequest},
 		{"delete with a value", append([]byte{3}, put(key, value)[1:]...), kv.ErrBadRequest},
 		{"cut delete", []byte{3, 7}, kv.ErrBadRequest},
-		{"merge with unknown flags", []byte{5, 8, 0}, kv.ErrBadRequest},
+		{"merge with unknown flags", []byte{5, 16, 0}, kv.ErrBadRequest},
 		{"merge of garbage", append(kv.AppendItem([]byte{5, 0, 0}, key, []byte{1, 2}), kv.AppendItem(nil, key, nil)...), kv.ErrBadRequest},
 		{"digest of nothing", []byte{6}, kv.ErrBadRequest},
 		{"reap of half a digest", []byte{7, 0, 0, 1, 2}, kv.ErrBadRequest},

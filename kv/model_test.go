@@ -27,6 +27,7 @@ type model struct {
 	promises bool // strict, with r + w > n: reads see what was acknowledged
 	keepsAll bool // siblings
 	losses   bool // copies may lose data
+	damages  bool // one has had damaged bytes
 
 	all      []*request
 	contexts []seenContext
@@ -95,7 +96,7 @@ func newModel(t fatal, seed uint64) *model {
 	if r.IntN(3) == 0 {
 		m.r, m.w = n/2+1, n/2+1
 	}
-	p.R, p.W, p.DW = bucket.Quorum(m.r), bucket.Quorum(m.w), bucket.None
+	p.R, p.W, p.DW = bucket.Quorum(m.r), bucket.Quorum(m.w), []bucket.Quorum{bucket.None, bucket.One}[r.IntN(2)]
 	p.NotFoundOK = r.IntN(2) == 0
 	// A basic quorum answers for a majority: that has to meet every write.
 	p.BasicQuorum = r.IntN(3) == 0 && (p.NotFoundOK || n/2+1+m.w > n)
@@ -146,8 +147,6 @@ func (m *model) run() {
 func (m *model) busy() bool {
 	return slices.ContainsFunc(m.all, func(r *request) bool { return r.outcome == running })
 }
-
-
 
 // event lets one thing happen.
 func (m *model) event() {
@@ -204,9 +203,10 @@ func (m *model) event() {
 		r.expired = true
 		m.expire(r.machine())
 	case x < 99 && m.losses && !m.broken():
-		if m.chance(50) {
+		if m.damages || m.chance(50) {
 			m.lose(m.rand.IntN(m.n))
 		} else {
+			m.damages = true
 			m.damage(m.rand.IntN(m.n))
 		}
 	default:
@@ -433,6 +433,7 @@ func (m *model) mayCoverBut(r, v *request) bool {
 // quiet lets all that is under way come to its end, and what is late arrive.
 func (m *model) quiet() {
 	m.notef("quiet")
+	defer func() { m.calm = true }()
 	for len(m.flights) > 0 {
 		how := answers
 		if m.chance(20) {
@@ -467,6 +468,9 @@ func (m *model) converged() {
 	for i, s := range m.copies {
 		if m.damaged(i) {
 			m.repaired()
+			if !slices.ContainsFunc(m.copies, func(c *server) bool { return c != s && c.store[string(testKey)].Value != nil }) {
+				delete(s.store, string(testKey)) // nothing is left to repair it with
+			}
 			m.restart(s) // the hash tree of what is stored, which an exchange compares
 		}
 	}

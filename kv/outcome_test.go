@@ -147,19 +147,40 @@ func TestRead_copiesThatDoNotCount(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := string(kv.AppendKey(nil, testHead, "", "b", "k"))
+	damage := func(i int) {
+		item := f.copies[i].store[key]
+		item.Value = []byte{2, 200, 1}
+		f.copies[i].store[key] = item
+	}
+	for i := range f.copies {
+		damage(i)
+		if got := texts(f.read(&p, "a")); !slices.Equal(got, []string{"v"}) {
+			t.Errorf("copy %d is damaged: %v", i, got)
+		}
+		f.equal(t)
+	}
+	// With one more copy that lost data too few are left to tell what was there.
+	damage(1)
 	clear(f.copies[0].store)
 	f.copies[0].copied.Incomplete = true
-	item := f.copies[1].store[key]
-	item.Value = []byte{2, 200, 1}
-	f.copies[1].store[key] = item
-	if got := texts(f.read(&p, "a")); !slices.Equal(got, []string{"v"}) {
-		t.Errorf("one empty and one damaged copy: %v", got)
+	if _, err := f.read(&p, "a"); !errors.Is(err, kv.ErrNotDone) || string(f.copies[1].store[key].Value) == string(f.copies[2].store[key].Value) {
+		t.Errorf("one empty and one damaged copy: %v", err)
 	}
-	f.equal(t)
+	if _, err := f.write(&p, text("w")); !errors.Is(err, nil) || f.copies[1].store[key].Value[1] != 200 {
+		t.Errorf("a write beside a damaged copy: %v", err)
+	}
+	// A single answer is enough for r = 1, but not a damaged one.
+	p.R = 1
+	f.copies[0].copied.Incomplete = false
+	f.copies[0].store[key] = f.copies[1].store[key]
+	if got := texts(f.read(&p, "a")); len(got) != 2 {
+		t.Errorf("r = 1, the first copy is damaged: %v", got)
+	}
+	p.R = bucket.Majority
 
 	clear(f.copies[0].store)
 	clear(f.copies[1].store)
-	f.copies[1].copied.Incomplete = true
+	f.copies[0].copied.Incomplete, f.copies[1].copied.Incomplete = true, true
 	_, err := f.read(&p, "a")
 	if !errors.Is(err, kv.ErrNotDone) || !errors.Is(err, kv.ErrIncomplete) {
 		t.Errorf("two copies that lack data: %v, want ErrNotDone, not an answer", err)

@@ -266,6 +266,9 @@ func (m *Read) answered(i int, body []byte) {
 			v.answered, m.slots.all[i].phase = false, slotFailed
 			m.slots.cause(ErrReply)
 		}
+	case damaged(a.rest):
+		v.damaged = true
+		m.slots.cause(ErrCorrupt)
 	default:
 		v.digest = DigestOf(a.rest)
 		m.learn(v.digest, a.rest)
@@ -366,12 +369,7 @@ func (m *Read) aim() error {
 	var all, s State
 	for i := range m.known {
 		if err := s.Decode(m.known[i].stored); err != nil {
-			if isOf(err, ErrFormat) {
-				return err
-			}
-			m.damage(m.known[i].digest)
-			m.known = append(m.known[:i], m.known[i+1:]...)
-			return m.aim()
+			return err // of a format that this build does not know
 		}
 		if m.options.settle {
 			all.MergeSettled(s)
@@ -384,15 +382,6 @@ func (m *Read) aim() error {
 	m.target = target{digest: DigestOf(stored), stored: stored}
 	m.learn(m.target.digest, stored)
 	return nil
-}
-
-// damage marks the copies that hold bytes that do not decode.
-func (m *Read) damage(d Digest) {
-	for i := range m.views {
-		if v := &m.views[i]; v.answered && !v.none && v.digest == d {
-			v.damaged = true
-		}
-	}
 }
 
 // holds reports whether a copy that answered holds the target.
@@ -461,24 +450,29 @@ func (m *Read) repair(sends *[]replica.Send) {
 	if m.err != nil {
 		return
 	}
-	var body []byte
+	var bodies [2][]byte
 	for i := range m.views {
 		v := &m.views[i]
 		if !v.answered || m.slots.all[i].phase != slotDone || m.holds(v) || v.damaged && !m.ready {
 			continue
 		}
+		flags, at := byte(mergeIntact), 0
+		if v.damaged {
+			flags, at = 0, 1
+		}
+		body := bodies[at]
 		if body == nil {
-			body = m.mergeBody()
+			body = m.mergeBody(flags)
+			bodies[at] = body
 		}
 		v.work, v.repairing = workRepair, m.target.digest
 		m.slots.send(i, body, false, sends)
 	}
 }
 
-func (m *Read) mergeBody() []byte {
-	flags := byte(0)
+func (m *Read) mergeBody(flags byte) []byte {
 	if m.options.settle {
-		flags = mergeSettle
+		flags |= mergeSettle
 	}
 	key := m.getBody[1:]
 	body := make([]byte, 0, 16+len(key)+len(m.target.stored))

@@ -3,6 +3,7 @@ package kv
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -254,6 +255,15 @@ func (s *State) Decode(stored []byte) error {
 		s.Siblings, rest = append(s.Siblings, v), after
 	}
 	return nil
+}
+
+// damaged reports whether a stored object can't be decoded though its format is
+// known.
+func damaged(stored []byte) bool {
+	var dots [3]Dot
+	var siblings [2]Sibling
+	s := State{Clock: dots[:0], Siblings: siblings[:0]}
+	return errors.Is(s.Decode(stored), ErrCorrupt)
 }
 
 // cutStored returns the context of a stored object, and its siblings.

@@ -35,6 +35,7 @@ type world struct {
 	late    []replica.Send // told to have failed, or sent twice: they may come at any time
 	merges  []replica.Send // all that were ever sent
 	trace   []string
+	calm    bool // nothing happens by itself any more
 }
 
 // recordVersion is what the replicated record says.
@@ -162,6 +163,9 @@ func (w *world) deliver(send replica.Send) (reply []byte, ok bool) {
 	if s == nil {
 		return nil, false
 	}
+	if string(s.store[string(testKey)].Value) == damagedBytes && send.Body[0] == opMerge && send.Body[1]&mergeLookup != 0 && !w.calm {
+		return nil, false // an exchange would hide that a write is missing until all copies have met
+	}
 	v := w.view(s.at.Node)
 	s.copied.Grace = v.grace
 	s.copied.Hints = func(p ring.Partition) bool {
@@ -187,6 +191,7 @@ func (w *world) step(m replica.Machine, e replica.Event) {
 // Operation codes of bodies, as in request.go.
 const (
 	opPut, opDelete, opMerge = 1, 3, 5
+	mergeLookup              = 2 // set in merges of exchanges and fallbacks
 )
 
 var errLink = errors.New("link")
@@ -305,7 +310,8 @@ var testKey = kv.AppendKey(nil, testHead, "", "b", "k")
 // lose takes a copy's data away; the record says so before.
 func (w *world) lose(i int) {
 	w.notef("  %s loses its data", node(i))
-	w.copies[i].copied.Incomplete = true
+	w.change(func(*recordVersion) {})
+	w.copies[i].copied.Incomplete, w.copies[i].copied.Lost = true, uint64(len(w.record))
 	clear(w.copies[i].store)
 	w.restart(w.copies[i])
 }
