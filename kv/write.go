@@ -127,6 +127,8 @@ func (m *Write) configure(o *WriteOptions, p *bucket.Properties) {
 		// Every copy that acknowledges durably acknowledges, so one count is enough.
 		copies: max(w, dw, 1), primaries: o.PW.Or(p.PW).Resolve(n), nodes: max(o.NodeConfirms, p.NodeConfirms),
 	}
+	// Copies on one node are lost together (K2).
+	m.quorum.nodes = max(m.quorum.nodes, min(m.quorum.copies, nodesOf(&m.set)))
 	m.sloppy = o.Sloppy.or(p.Sloppy)
 	switch {
 	case p.LastWriteWins:
@@ -139,6 +141,20 @@ func (m *Write) configure(o *WriteOptions, p *bucket.Properties) {
 		m.raw.ttl = uint64(p.TTL / time.Millisecond)
 	}
 	m.grace = m.set.Grace
+}
+
+// nodesOf counts the nodes that own the copies of a set.
+func nodesOf(set *replica.Set) (nodes int) {
+	for i := range set.Copies {
+		first := true
+		for j := range i {
+			first = first && set.Copies[j].Node != set.Copies[i].Node
+		}
+		if first {
+			nodes++
+		}
+	}
+	return nodes
 }
 
 // readsFirst puts a read of the quorum before the write. With one copy the vnode
