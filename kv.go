@@ -43,7 +43,9 @@ func (c KV) Write(ctx context.Context, r kv.Put) (kv.Written, error) {
 	if err := c.node.opts.Hooks.before(ctx, p, o); err != nil {
 		return kv.Written{}, named("put", o.Bucket, o.Key, err)
 	}
-	o.Modified = time.Now()
+	if now := time.Now(); !r.KeepModified || o.Modified.IsZero() || o.Modified.After(now) {
+		o.Modified = now
+	}
 	m, err := c.write(ctx, p, o.Type, o.Bucket, o.Key, func(set replica.Set) (*kv.Write, error) { return kv.NewWrite(set, r, p) })
 	if err != nil {
 		return kv.Written{}, err

@@ -43,7 +43,7 @@ func (o objects) Put(ctx context.Context, r admin.PutRequest) (kv.Written, error
 	if err != nil {
 		return kv.Written{}, err
 	}
-	w, err := c.Write(ctx, kv.Put{Object: r.Object, IfNoneMatch: r.IfNoneMatch, IfMatch: r.IfMatch, IfNotModified: r.IfNotModified, Options: r.Options})
+	w, err := c.Write(ctx, kv.Put{Object: r.Object, IfNoneMatch: r.IfNoneMatch, IfMatch: r.IfMatch, IfNotModified: r.IfNotModified, KeepModified: r.KeepModified, Options: r.Options})
 	return w, hooked(unknown(err))
 }
 

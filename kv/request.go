@@ -40,7 +40,12 @@ type (
 		// IfMatch, unless empty, writes only if this is the object's entity tag,
 		// else [ErrModified], or [ErrNotFound] if there is no object.
 		IfMatch string
-		Options WriteOptions
+		// KeepModified keeps the Modified of the Object, unless it is later than
+		// now; it is for imports. A bucket with last_write_wins takes the value for
+		// as old as that, one with a ttl lets it expire as soon. The time is still
+		// put behind those of the values that a copy holds already.
+		KeepModified bool
+		Options      WriteOptions
 	}
 	// Get reads one object, with all its siblings.
 	Get struct {

@@ -162,7 +162,7 @@ func (h *handler) put(ctx context.Context, w http.ResponseWriter, r *http.Reques
 	if header == "" {
 		described.Contents[0].ContentType = Text(r.Header.Get("Content-Type"))
 	}
-	req := PutRequest{IfNoneMatch: q.flag("if_none_match"), IfMatch: q.text("if_match"), IfNotModified: q.flag("if_not_modified"), Options: q.writeOptions()}
+	req := PutRequest{IfNoneMatch: q.flag("if_none_match"), IfMatch: q.text("if_match"), IfNotModified: q.flag("if_not_modified"), KeepModified: q.flag("keep_modified"), Options: q.writeOptions()}
 	if err := q.done(); err != nil {
 		return err
 	}

@@ -84,6 +84,7 @@ func (c *Client) Put(ctx context.Context, r PutRequest) (Written, error) {
 	q := url.Values{}
 	setIf(q, "if_none_match", r.IfNoneMatch)
 	setIf(q, "if_not_modified", r.IfNotModified)
+	setIf(q, "keep_modified", r.KeepModified)
 	if r.IfMatch != "" {
 		q.Set("if_match", r.IfMatch)
 	}

@@ -81,7 +81,9 @@ type PutRequest struct {
 	IfNoneMatch   bool
 	IfMatch       string
 	IfNotModified bool
-	Options       kv.WriteOptions
+	// KeepModified keeps the time of the object, for imports.
+	KeepModified bool
+	Options      kv.WriteOptions
 }
 
 // DeleteRequest is what is asked of a delete; with a Context only what that has

@@ -131,11 +131,12 @@ func newImport() *cobra.Command {
 	cmd := newRemote(&cobra.Command{
 		Use: "import FILE", Short: "Write the objects of an export to this cluster",
 		Long: `Write the objects of an export to this cluster, with their siblings, metadata,
-links and indexes; their times are those of the import. The whole file is read
+links, indexes and times. The whole file is read
 and its sum compared before the first object is written. An import may be
 repeated. --on-conflict says what happens to a key that is taken: skip leaves it,
 replace puts the imported values in its place, and sibling adds each value that
-is not there yet beside it.`,
+is not there yet beside it. Where a key is taken its new value counts as later
+than what was there. In a bucket with a ttl an object expires by its own time.`,
 		Example: "  baton import users.jsonl\n  baton import users.jsonl --bucket users2 --on-conflict replace",
 		Args:    cobra.ExactArgs(1),
 	}, func(ctx context.Context, r *remote, c *admin.Client, args []string) error {
@@ -215,31 +216,31 @@ func importObject(ctx context.Context, c *admin.Client, o kv.Object, conflict st
 			return bulk.There, nil
 		}
 	case conflictReplace:
-		if err := overwrite(ctx, c, withContent(o, contents[0])); err != nil {
+		if err := overwrite(ctx, c, imported(o, contents[0])); err != nil {
 			return 0, err
 		}
 		contents = contents[1:]
 	default:
-		outcome, err := create(ctx, c, withContent(o, contents[0]))
+		outcome, err := create(ctx, c, imported(o, contents[0]))
 		if err != nil || outcome == bulk.There {
 			return outcome, err
 		}
 		contents = contents[1:]
 	}
 	for _, content := range contents {
-		if _, err := c.Put(ctx, admin.PutRequest{Object: withContent(o, content)}); err != nil {
+		if _, err := c.Put(ctx, imported(o, content)); err != nil {
 			return 0, err
 		}
 	}
 	return bulk.Written, nil
 }
 
-// withContent is the object of that name with one value.
-func withContent(o kv.Object, c kv.Content) kv.Object {
-	return kv.Object{
+// imported writes one value under the name of o, with its own time.
+func imported(o kv.Object, c kv.Content) admin.PutRequest {
+	return admin.PutRequest{KeepModified: true, Object: kv.Object{
 		Type: o.Type, Bucket: o.Bucket, Key: o.Key, Value: c.Value, ContentType: c.ContentType, Encoding: c.Encoding, Charset: c.Charset,
-		Meta: c.Meta, Links: c.Links, Indexes: c.Indexes,
-	}
+		Meta: c.Meta, Links: c.Links, Indexes: c.Indexes, Modified: c.Modified,
+	}}
 }
 
 // same reports whether two values differ in nothing but their times.

@@ -54,9 +54,9 @@ went through; --skip that many saves the time.`,
 		counts, err := bulk.Run(ctx, concurrency, items, func(ctx context.Context, i bulk.Item) (bulk.Outcome, error) {
 			o := kv.Object{Type: *bucketType, Bucket: args[0], Key: i.Key, Value: i.Value, ContentType: i.ContentType}
 			if replace {
-				return bulk.Written, overwrite(ctx, c, o)
+				return bulk.Written, overwrite(ctx, c, admin.PutRequest{Object: o})
 			}
-			return create(ctx, c, o)
+			return create(ctx, c, admin.PutRequest{Object: o})
 		}, newTeller(r, "load"))
 		return finish(r, "load", counts, fmt.Sprintf("repeat it with --skip %d", skip+counts.Through), err)
 	})
@@ -83,8 +83,9 @@ func open(in io.Reader, path string) (io.ReadCloser, error) {
 }
 
 // create writes an object if there is none under its name.
-func create(ctx context.Context, c *admin.Client, o kv.Object) (bulk.Outcome, error) {
-	_, err := c.Put(ctx, admin.PutRequest{Object: o, IfNoneMatch: true})
+func create(ctx context.Context, c *admin.Client, r admin.PutRequest) (bulk.Outcome, error) {
+	r.IfNoneMatch = true
+	_, err := c.Put(ctx, r)
 	if errors.Is(err, kv.ErrExists) {
 		return bulk.There, nil
 	}
@@ -92,13 +93,14 @@ func create(ctx context.Context, c *admin.Client, o kv.Object) (bulk.Outcome, er
 }
 
 // overwrite writes an object in the place of all values that are there.
-func overwrite(ctx context.Context, c *admin.Client, o kv.Object) error {
+func overwrite(ctx context.Context, c *admin.Client, r admin.PutRequest) error {
+	o := &r.Object
 	now, err := c.Get(ctx, admin.GetRequest{Name: admin.Name{Type: o.Type, Bucket: o.Bucket, Key: o.Key}, Head: true})
 	if err != nil && !errors.Is(err, kv.ErrNotFound) {
 		return err
 	}
 	o.Context = kv.Context(now.Context)
-	_, err = c.Put(ctx, admin.PutRequest{Object: o})
+	_, err = c.Put(ctx, r)
 	return err
 }
 

@@ -49,10 +49,51 @@ func writeFlags(cmd *cobra.Command, o *kv.WriteOptions) {
 	f.Var(quorum{&o.W}, "w", "copies that acknowledge: a number, one, quorum or all (default: the bucket's)")
 	f.Var(quorum{&o.DW}, "dw", "copies among them that are durable")
 	f.Var(quorum{&o.PW}, "pw", "copies among them that are primaries")
+	replicaFlags(cmd, &o.NodeConfirms, &o.Sloppy)
+}
+
+// replicaFlags adds the flags of which copies may answer.
+func replicaFlags(cmd *cobra.Command, confirms *int, sloppy *kv.Choice) {
+	f := cmd.Flags()
+	f.IntVar(confirms, "node-confirms", 0, "nodes among those that answer (default: the bucket's)")
+	f.Var(choice{sloppy, kv.Yes}, "sloppy", "let other nodes stand in for primaries that do not answer (default: the bucket's)")
+	f.Var(choice{sloppy, kv.No}, "strict", "let primaries answer only")
+	f.Lookup("sloppy").NoOptDefVal, f.Lookup("strict").NoOptDefVal = "true", "true"
+	cmd.MarkFlagsMutuallyExclusive("sloppy", "strict")
+}
+
+// choice is a flag that overrides the bucket; true sets it to yes.
+type choice struct {
+	to  *kv.Choice
+	yes kv.Choice
+}
+
+func (choice) Type() string { return "bool" }
+
+func (c choice) String() string {
+	if c.to == nil || *c.to == kv.Unset {
+		return ""
+	}
+	return strconv.FormatBool(*c.to == c.yes)
+}
+
+func (c choice) Set(s string) error {
+	v, err := strconv.ParseBool(s)
+	if *c.to = c.yes; !v {
+		*c.to = kv.Yes + kv.No - c.yes
+	}
+	return err
+}
+
+// timeoutFlag adds --timeout; what it returns bounds a request by it.
+func timeoutFlag(cmd *cobra.Command) func(context.Context) (context.Context, context.CancelFunc) {
+	d := cmd.Flags().Duration("timeout", admin.DefaultTimeout, "how long the request may take")
+	return func(ctx context.Context) (context.Context, context.CancelFunc) { return context.WithTimeout(ctx, *d) }
 }
 
 func newGet() *cobra.Command {
 	var options kv.ReadOptions
+	var within func(context.Context) (context.Context, context.CancelFunc)
 	var siblings, head bool
 	var file string
 	var bucketType *string
@@ -64,6 +105,8 @@ values: --siblings shows them all, and a put with --context settles them.`,
 		Example: "  baton get users ada\n  baton get users ada -o ada.json\n  baton get users ada --head",
 		Args:    cobra.ExactArgs(2),
 	}, func(ctx context.Context, r *remote, c *admin.Client, args []string) error {
+		ctx, cancel := within(ctx)
+		defer cancel()
 		name := admin.Name{Type: *bucketType, Bucket: args[0], Key: args[1]}
 		o, err := c.Get(ctx, admin.GetRequest{Name: name, Head: head, Options: options})
 		switch {
@@ -83,6 +126,11 @@ values: --siblings shows them all, and a put with --context settles them.`,
 	bucketType = typeFlag(cmd)
 	f.Var(quorum{&options.R}, "r", "copies that answer: a number, one, quorum or all (default: the bucket's)")
 	f.Var(quorum{&options.PR}, "pr", "copies among them that are primaries")
+	replicaFlags(cmd, &options.NodeConfirms, &options.Sloppy)
+	f.Var(choice{&options.BasicQuorum, kv.Yes}, "basic-quorum", "answer that there is none as soon as a majority says so")
+	f.Var(choice{&options.NotFoundOK, kv.Yes}, "notfound-ok", "count a copy that does not have the key as an answer")
+	f.Lookup("basic-quorum").NoOptDefVal, f.Lookup("notfound-ok").NoOptDefVal = "true", "true"
+	within = timeoutFlag(cmd)
 	f.BoolVar(&siblings, "siblings", false, "show every value with what is said about it")
 	f.BoolVar(&head, "head", false, "show what is said about the values, and their sizes")
 	f.StringVarP(&file, "output", "o", "", "write the value to this file")
@@ -92,6 +140,7 @@ values: --siblings shows them all, and a put with --context settles them.`,
 
 func newPut() *cobra.Command {
 	var r admin.PutRequest
+	var within func(context.Context) (context.Context, context.CancelFunc)
 	var contextText string
 	var meta, links, indexes []string
 	var bucketType *string
@@ -118,6 +167,8 @@ that were read; without one it stands beside what is there as a sibling.`,
 		if err != nil {
 			return err
 		}
+		ctx, cancel := within(ctx)
+		defer cancel()
 		w, err := c.Put(ctx, r)
 		if err != nil {
 			return err
@@ -145,6 +196,7 @@ that were read; without one it stands beside what is there as a sibling.`,
 	f.StringVar(&r.IfMatch, "if-match", "", "only over the version with this entity tag")
 	f.BoolVar(&r.IfNotModified, "if-not-modified", false, "only if --context is still that of the object")
 	writeFlags(cmd, &r.Options)
+	within = timeoutFlag(cmd)
 	f.BoolVar(&back, "return", false, "read the object after the write and show it")
 	return cmd
 }
@@ -234,6 +286,7 @@ func indexEntry(name, term string) (kv.Index, error) {
 func newDel() *cobra.Command {
 	var options kv.WriteOptions
 	var contextText string
+	var within func(context.Context) (context.Context, context.CancelFunc)
 	var bucketType *string
 	cmd := newRemote(&cobra.Command{
 		Use: "del BUCKET KEY", Short: "Delete an object",
@@ -242,6 +295,8 @@ Exit code 1 when there was none.`,
 		Example: "  baton del users ada",
 		Args:    cobra.ExactArgs(2),
 	}, func(ctx context.Context, r *remote, c *admin.Client, args []string) error {
+		ctx, cancel := within(ctx)
+		defer cancel()
 		name := admin.Name{Type: *bucketType, Bucket: args[0], Key: args[1]}
 		seen, err := contextArg(contextText)
 		if err != nil {
@@ -261,6 +316,7 @@ Exit code 1 when there was none.`,
 	})
 	bucketType = typeFlag(cmd)
 	writeFlags(cmd, &options)
+	within = timeoutFlag(cmd)
 	cmd.Flags().StringVar(&contextText, "context", "", "context of the values to delete, in base64")
 	return cmd
 }

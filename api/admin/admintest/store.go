@@ -138,7 +138,9 @@ func (s *Store) Put(_ context.Context, r admin.PutRequest) (kv.Written, error) {
 		v.contents = nil
 	}
 	v.count++
-	r.Object.Modified = time.UnixMilli(int64(v.count)).UTC()
+	if !r.KeepModified {
+		r.Object.Modified = time.UnixMilli(int64(v.count)).UTC()
+	}
 	v.contents = slices.Insert(v.contents, 0, r.Object.Contents()[0])
 	w := kv.Written{Siblings: len(v.contents)}
 	if w.Siblings == 1 {
