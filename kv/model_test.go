@@ -203,7 +203,9 @@ func (m *model) event() {
 		r.expired = true
 		m.expire(r.machine())
 	case x < 99 && m.losses && !m.broken():
-		if m.damages || m.chance(50) {
+		// Bytes that are damaged while a write is under way are repaired by a read
+		// that may not have seen it.
+		if m.damages || m.busy() || len(m.flights) > 0 || m.chance(50) {
 			m.lose(m.rand.IntN(m.n))
 		} else {
 			m.damages = true

@@ -49,6 +49,38 @@ var table = []Mutant{
 		Packages: []string{"./vnode"},
 		Red:      []string{"TestLifecycle_transcripts"},
 	},
+	{
+		Name: "K3: a read answers before r copies hold what it says",
+		Edits: []Edit{{
+			"kv/read.go", "return v.answered && !v.damaged && v.none == m.target.none && (v.none || v.digest == m.target.digest)", "return v.answered && !v.damaged",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestModel"},
+	},
+	{
+		Name: "K8: a coordinator that did not answer is replaced by another one",
+		Edits: []Edit{{
+			"kv/write.go", "if e.Unknown {", "if false {",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestModel", "TestWrite_outcomes"},
+	},
+	{
+		Name: "K6: states that were read too long ago are taken over",
+		Edits: []Edit{{
+			"kv/coordinate.go", "grace+1 < here", "false",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestTombstone_doesNotComeBack"},
+	},
+	{
+		Name: "K6: a tombstone is reaped while a hint is open",
+		Edits: []Edit{{
+			"kv/tombstones.go", "case cx.Hints(p.id):", "case false:",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestTombstone_doesNotComeBack"},
+	},
 }
 
 // TestMutants_found runs every mutant and expects its tests to fail (I1).
