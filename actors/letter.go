@@ -19,6 +19,7 @@ type letter struct {
 	payload []byte
 	body    any
 	once    bool  // can't come twice: no transport has it, or it was looked at before
+	own     bool  // payload is all of its buffer, which was made here
 	gate    *gate // that it waits behind; the receiver's
 	// prepared says of a FoldOpen that Options.BeforeFold has run here.
 	prepared bool

@@ -219,7 +219,7 @@ func (r *run) outgoing() *letter {
 			Type: messages.TypeRequest, Flags: flags, From: string(h.opts.Self.Node), FromIncarnation: h.opts.Self.Incarnation,
 			To: string(f.node), Kind: r.kind, Partition: uint32(to.Partition),
 			RingVersion: v.Version(), Epoch: epoch, Seq: f.seq, Endpoint: r.id,
-		}, payload: f.send.Body}
+		}, payload: f.send.Body, own: true}
 		return l
 	}
 	return nil

@@ -113,7 +113,7 @@ func (s *server) handle(f *letter, moving bool) (d vnode.Disposition, isNew bool
 		return nil, false
 	}
 	s.frame = f
-	err := s.guard(func() { d = s.dispatch(s.context(), vnode.Command{Body: f.payload}, moving) })
+	err := s.guard(func() { d = s.dispatch(s.context(), vnode.Command{Body: f.payload, Own: f.own}, moving) })
 	s.frame = nil
 	if err != nil {
 		d = vnode.Fail{Err: err}

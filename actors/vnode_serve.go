@@ -99,7 +99,7 @@ func (a *vnodeActor) deferCommand(f *letter, d vnode.Forward) {
 	g := *f
 	g.once, g.gate = true, nil
 	if d.Body != nil {
-		g.payload = d.Body
+		g.payload, g.own = d.Body, false
 	}
 	a.parked = append(a.parked, &g)
 }

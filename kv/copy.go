@@ -62,8 +62,9 @@ func answerRead(op byte, stored []byte, flags byte, grace uint64) []byte {
 
 var errBadMerge = fmt.Errorf("merge: %w", ErrBadRequest)
 
-// merge takes over states of other copies.
-func (p *partition) merge(cx *vnode.Context, body []byte) ([]byte, error) {
+// merge takes over states of other copies. own says that body is all of its
+// buffer: if one state is nearly all of body, the store keeps that buffer.
+func (p *partition) merge(cx *vnode.Context, body []byte, own bool) ([]byte, error) {
 	if len(body) == 0 || body[0] >= mergeFlagsEnd {
 		return nil, errBadMerge
 	}
@@ -84,7 +85,7 @@ func (p *partition) merge(cx *vnode.Context, body []byte) ([]byte, error) {
 		if state, rest, ok = cutBytes(rest); !ok {
 			return nil, errBadMerge
 		}
-		held, err := p.mergeItem(cx, flags, key, state)
+		held, err := p.mergeItem(cx, flags, key, state, own && len(key)+len(state)+64 > cap(body))
 		if err != nil {
 			p.undo(cx) // all or nothing
 			return nil, err
@@ -99,8 +100,9 @@ func (p *partition) merge(cx *vnode.Context, body []byte) ([]byte, error) {
 	return reply, nil
 }
 
-// mergeItem merges one state and returns what the copy holds then.
-func (p *partition) mergeItem(cx *vnode.Context, flags byte, key, state []byte) ([]byte, error) {
+// mergeItem merges one state and returns what the copy holds then. own says that
+// the store may keep key and state.
+func (p *partition) mergeItem(cx *vnode.Context, flags byte, key, state []byte, own bool) ([]byte, error) {
 	head, t, bucketName, name, err := p.name(key)
 	if err != nil {
 		return nil, err
@@ -128,7 +130,7 @@ func (p *partition) mergeItem(cx *vnode.Context, flags byte, key, state []byte) 
 		}
 	}
 	if len(p.other.Siblings) == 1 && p.other.follows(&w.old) {
-		return p.keepStored(cx, head, key, state, &w.old, &p.other), nil
+		return p.keepStored(cx, head, key, state, own, &w.old, &p.other), nil
 	}
 	now := &w.state
 	now.Clock, now.Siblings = append(now.Clock, p.other.Clock...), append(now.Siblings, p.other.Siblings...)
@@ -143,13 +145,17 @@ func (p *partition) mergeItem(cx *vnode.Context, flags byte, key, state []byte) 
 	return p.keep(cx, head, key, &w.old, now), nil
 }
 
-// keepStored is keep for a state whose stored form is there already.
-func (p *partition) keepStored(cx *vnode.Context, head ring.Partition, key, stored []byte, old, now *State) []byte {
-	n := len(key)
-	own := append(append(make([]byte, 0, n+len(stored)), key...), stored...)
-	cx.Put(own[:n:n], own[n:])
-	p.changed(cx, head, own[:n:n], old, now)
-	return own[n:]
+// keepStored is keep for a state whose stored form is there already; own says
+// that the store may keep it and the key.
+func (p *partition) keepStored(cx *vnode.Context, head ring.Partition, key, stored []byte, own bool, old, now *State) []byte {
+	if !own {
+		n := len(key)
+		both := append(append(make([]byte, 0, n+len(stored)), key...), stored...)
+		key, stored = both[:n:n], both[n:]
+	}
+	cx.Put(key, stored)
+	p.changed(cx, head, key, old, now)
+	return stored
 }
 
 // settles reports whether a bucket keeps one sibling only.

@@ -47,14 +47,15 @@ type partition struct {
 // HandleCommand serves one request. Refusals are replies, so that the sender
 // gets the error by its code.
 func (p *partition) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposition {
-	reply, err := p.serve(cx, cmd.Body)
+	reply, err := p.serve(cx, cmd)
 	if err != nil {
 		return vnode.Reply{Body: failure(err)}
 	}
 	return vnode.Reply{Body: reply}
 }
 
-func (p *partition) serve(cx *vnode.Context, body []byte) ([]byte, error) {
+func (p *partition) serve(cx *vnode.Context, cmd vnode.Command) ([]byte, error) {
+	body := cmd.Body
 	if len(body) == 0 {
 		return nil, fmt.Errorf("empty body: %w", ErrBadRequest)
 	}
@@ -64,7 +65,7 @@ func (p *partition) serve(cx *vnode.Context, body []byte) ([]byte, error) {
 	case opGet, opDigest:
 		return p.read(cx, op, rest)
 	case opMerge:
-		return p.merge(cx, rest)
+		return p.merge(cx, rest, cmd.Own)
 	case opReap:
 		return p.reap(cx, rest)
 	case opReapable:

@@ -63,7 +63,8 @@ type Send struct {
 	// To is the vnode: the primary's, or with Fallback set the one on Node that
 	// stands in for it.
 	To ring.Entry
-	// Body is the command. It is immutable from here on.
+	// Body is the command, in a buffer of its own. It is immutable from here on;
+	// a replica on the asking node may keep it.
 	Body []byte
 	// Volatile lets the replica answer before what it wrote is durable.
 	Volatile bool

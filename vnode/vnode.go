@@ -46,6 +46,9 @@ type Partition struct {
 // Command is one request for a vnode. Body is immutable.
 type Command struct {
 	Body []byte
+	// Own says that Body is all of its buffer, near enough: the vnode may keep
+	// pieces of it without keeping more alive.
+	Own bool
 }
 
 // Vnode serves one partition. Its methods are called by one goroutine at a
