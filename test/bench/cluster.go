@@ -14,20 +14,21 @@ import (
 )
 
 // clusterBenches measure nodes in one process, each with its own actors, store
-// and gRPC server on loopback.
+// and gRPC server on loopback. There is one copy of everything, as there was in
+// the peer's runs.
 func clusterBenches() []Bench {
 	return []Bench{
 		{
 			ID: "B6", FloorRatio: 0.4, Limit: &limitWords, Peer: 1.5, PeerName: "Riak MapReduce",
-			Case: Case{Name: "mapreduce/word-count/go-sources/3-nodes/memory", Unit: "MB/s", Run: benchWordCount},
+			Case: Case{Name: "mapreduce/word-count/go-sources/3-nodes/memory/n=1", Unit: "MB/s", Run: benchWordCount},
 		},
 		{
 			ID: "B10", Floor: 300, Limit: &limitTCP, Peer: 72, PeerName: "Riak handoff",
-			Case: Case{Name: "handoff/1KiB/memory", Unit: "MB/s", Run: benchHandoff},
+			Case: Case{Name: "handoff/1KiB/memory/n=1", Unit: "MB/s", Run: benchHandoff},
 		},
 		{
 			ID: "B12", Floor: 2000, Peer: 126_000, PeerName: "Riak join",
-			Case: Case{Name: "join/64-partitions/57MB", Unit: "ms", Lower: true, Run: benchJoin},
+			Case: Case{Name: "join/64-partitions/57MB/n=1", Unit: "ms", Lower: true, Run: benchJoin},
 		},
 	}
 }
@@ -64,7 +65,7 @@ func (c *cell) start(name string, ringSize int) (*baton.Node, error) {
 		join = []string{c.nodes[0].Addr()}
 	}
 	n, err := baton.Start(c.ctx, baton.Options{
-		Name: name, Bootstrap: len(join) == 0, Join: join, RingSize: ringSize, Jobs: []mapreduce.Definition{mapreduce.WordCount()},
+		Name: name, Bootstrap: len(join) == 0, Join: join, RingSize: ringSize, NVal: 1, Jobs: []mapreduce.Definition{mapreduce.WordCount()},
 		Events: actors.Events{Flipped: func(e actors.FlipEvent) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
