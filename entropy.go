@@ -12,6 +12,7 @@ import (
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/store"
 )
 
 // EntropyOptions say how a node compares its copies with those of others and
@@ -287,6 +288,8 @@ func (n *Node) RepairPartition(ctx context.Context, p ring.Partition) (RepairRep
 // ErrNotOwner says that this node does not own the partition.
 var ErrNotOwner = errors.New("partition of another node")
 
+var errMending = errors.New("damaged items are being cut out of its store")
+
 // makeWhole repairs a copy that lacks acknowledged data.
 func (e *entropy) makeWhole(ctx context.Context, p ring.Partition) error {
 	_, err := e.repair(ctx, p)
@@ -299,6 +302,9 @@ func (e *entropy) repair(ctx context.Context, p ring.Partition) (RepairReport, e
 	n := e.node
 	before := n.View().Part(kv.KindName, p)
 	r := RepairReport{Partition: p, Single: slices.Contains(kv.CopyCounts(n.catalog()), 1)}
+	if n.host.Mending(store.ID{Kind: kv.KindName, Partition: p}) {
+		return r, errMending // only then is known what it lacks
+	}
 	var err error
 	if r.Exchanges, err = e.partition(ctx, p, true); err != nil || !before.Incomplete {
 		return r, err

@@ -20,18 +20,31 @@ type damages struct {
 	host   *Host
 	engine store.Exciser
 
-	mu    sync.Mutex
-	queue []*store.CorruptError
+	mu      sync.Mutex
+	queue   []*store.CorruptError
+	mending []store.ID // of which something is being given up
 	wake  chan struct{} // holds one: at least one wake after the last report
 }
 
 // maxDamages is how many reports wait at most. Whatever is dropped will be met again.
 const maxDamages = 1000
 
+// Mending reports whether damaged items of a partition are being given up: the
+// record says that it is incomplete, and its vnode does not know yet what it
+// lacks. A repair that began now would find nothing to repair.
+func (h *Host) Mending(id store.ID) bool {
+	return slices.ContainsFunc(h.damaged, func(d *damages) bool {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		return slices.Contains(d.mending, id)
+	})
+}
+
 // watchDamage begins to mend an engine that can be.
 func (h *Host) watchDamage(e store.Engine) {
 	if x, ok := e.(store.Exciser); ok {
 		d := &damages{host: h, engine: x, wake: make(chan struct{}, 1)}
+		h.damaged = append(h.damaged, d)
 		x.OnDamage(d.add)
 		h.mending.Go(d.run)
 	}
@@ -89,6 +102,11 @@ func (d *damages) excise(damage *store.CorruptError) {
 	var lost []store.Excised
 	err := d.engine.Excise(damage, func(l []store.Excised) error {
 		lost = append(lost, l...)
+		d.mu.Lock()
+		for _, x := range l {
+			d.mending = append(d.mending, x.ID)
+		}
+		d.mu.Unlock()
 		return d.host.markDamaged(l)
 	})
 	// Some of it may be gone even if the rest could not be cut out.
@@ -98,6 +116,9 @@ func (d *damages) excise(damage *store.CorruptError) {
 			d.host.system.Root.Send(to.pid, info{vnode.Excised{From: l.From, To: l.To}})
 		}
 	}
+	d.mu.Lock()
+	d.mending = nil
+	d.mu.Unlock()
 	if err != nil && d.host.ctx.Err() == nil {
 		d.host.log.Error("damage not cut out of the store", "err", err)
 	}

@@ -138,6 +138,7 @@ type Host struct {
 	tasks  sync.WaitGroup // owned goroutines
 	// mending is what may be deep in an engine, and ends when that is closed.
 	mending sync.WaitGroup
+	damaged []*damages // of each engine that can be mended; fixed from the start on
 
 	endDispatch context.CancelFunc // when the last actor has ended
 	stop        sync.Once

@@ -143,6 +143,9 @@ func (x *excision) cut(g *generation, from, to []byte) error {
 		if err != nil || table == nil {
 			return err
 		}
+		if s, err = g.widen(s, *table); err != nil {
+			return err
+		}
 		err = x.giveUp(s)
 		if errors.Is(err, store.ErrCorrupt) {
 			// The rest of the table can't be read either.
@@ -201,6 +204,51 @@ func (g *generation) locate(from, to []byte) (damaged span, table *span, err err
 		inside.upper = first
 	}
 	return inside, table, nil
+}
+
+// widen moves the ends of a span to where the rest of its table can be read: the
+// database looks there for what stays of the table, and takes an error for an
+// empty rest. So damage that reaches into a neighbour is given up, and announced,
+// as what it is.
+func (g *generation) widen(s, table span) (span, error) {
+	if bytes.Compare(s.upper, table.upper) < 0 {
+		rest := span{s.upper, table.upper}
+		if damaged, err := g.begins(rest, (*db.Iterator).First); err != nil {
+			return s, err
+		} else if damaged {
+			first, err := g.walk(rest, (*db.Iterator).Last, (*db.Iterator).Prev)
+			if err != nil && !db.IsCorruptionError(err) {
+				return s, err
+			}
+			if s.upper = table.upper; first != nil {
+				s.upper = first
+			}
+		}
+	}
+	if bytes.Compare(table.lower, s.lower) < 0 {
+		rest := span{table.lower, s.lower}
+		if damaged, err := g.begins(rest, (*db.Iterator).Last); err != nil {
+			return s, err
+		} else if damaged {
+			last, err := g.walk(rest, (*db.Iterator).First, (*db.Iterator).Next)
+			if err != nil && !db.IsCorruptionError(err) {
+				return s, err
+			}
+			if s.lower = table.lower; last != nil {
+				s.lower = last
+			}
+		}
+	}
+	return s, nil
+}
+
+// begins reports whether the first step into a span meets damage.
+func (g *generation) begins(s span, step func(*db.Iterator) bool) (damaged bool, err error) {
+	once := func(*db.Iterator) bool { return false }
+	if _, err = g.walk(s, step, once); db.IsCorruptionError(err) {
+		return true, nil
+	}
+	return false, err
 }
 
 // walk reads a span until its end or an error, and returns the last key read.

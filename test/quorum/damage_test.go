@@ -13,7 +13,8 @@ import (
 type brittle struct {
 	store.Engine
 	met     func(*store.CorruptError)
-	excised chan error // what announce said, each time
+	excised chan error    // what announce said, each time
+	hold    chan struct{} // the range is gone when it is closed
 	calls   int
 }
 
@@ -23,6 +24,7 @@ func (b *brittle) Excise(damage *store.CorruptError, announce func([]store.Excis
 	b.calls++
 	err := announce([]store.Excised{{ID: damage.ID, From: damage.From, To: damage.To}})
 	b.excised <- err
+	<-b.hold
 	return err
 }
 
@@ -32,7 +34,7 @@ func (b *brittle) Excise(damage *store.CorruptError, announce func([]store.Excis
 func TestHost_damage(t *testing.T) {
 	inBubble(t, 1, func(t *testing.T, w *world) {
 		w.stop("a")
-		disk := &brittle{Engine: memstore.New(), excised: make(chan error)}
+		disk := &brittle{Engine: memstore.New(), excised: make(chan error), hold: make(chan struct{})}
 		n := w.start("a", disk)
 		w.agree()
 		damage := &store.CorruptError{ID: store.ID{Kind: kindName, Partition: 5}, From: []byte("a"), Err: store.ErrCorrupt}
@@ -42,6 +44,11 @@ func TestHost_damage(t *testing.T) {
 		if err := <-disk.excised; err != nil {
 			t.Fatal(err)
 		}
+		if !n.host.Mending(damage.ID) {
+			t.Error("given up, the vnode has not heard of it, and a repair may begin")
+		}
+		close(disk.hold)
+		w.until("the vnode has heard of it", func() bool { return !n.host.Mending(damage.ID) })
 		part := n.host.View().Part(kindName, 5)
 		if !part.Incomplete || n.host.View().Part(kindName, 4).Incomplete {
 			t.Errorf("given up, and the view says %+v", part)
