@@ -22,8 +22,8 @@ type damages struct {
 
 	mu      sync.Mutex
 	queue   []*store.CorruptError
-	mending []store.ID // of which something is being given up
-	wake  chan struct{} // holds one: at least one wake after the last report
+	mending []store.ID    // of which something is being given up
+	wake    chan struct{} // holds one: at least one wake after the last report
 }
 
 // maxDamages is how many reports wait at most. Whatever is dropped will be met again.

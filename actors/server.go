@@ -77,7 +77,7 @@ func copyOf(v *View, p *vnode.Partition) vnode.Copy {
 	kind := p.Kind
 	part := v.Part(kind, p.ID)
 	return vnode.Copy{
-		Grace: v.Grace(), Incomplete: p.Fallback || part.Incomplete, Lost: part.Lost,
+		Grace: v.Grace(), Incomplete: p.Fallback || part.Incomplete, Lost: part.Lost, Hinted: part.Hinted,
 		Hints: func(p ring.Partition) bool { return len(v.Hints(kind, p)) > 0 },
 	}
 }

@@ -211,7 +211,7 @@ func TestTombstone_doesNotComeBack(t *testing.T) {
 		return len(got.Reapable)
 	}
 	hinted := func(ring.Partition) bool { return true }
-	for _, c := range []vnode.Copy{{Grace: 2}, {Grace: 3, Incomplete: true}, {Grace: 3, Hints: hinted}} {
+	for _, c := range []vnode.Copy{{Grace: 2}, {Grace: 3, Incomplete: true}, {Grace: 3, Hints: hinted}, {Grace: 3, Hinted: 4}} {
 		s.copied = c
 		if s.send(reap); len(s.store) != 2 {
 			t.Fatalf("reaped with %+v", c)

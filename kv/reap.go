@@ -22,6 +22,7 @@ type Reap struct {
 	tombs   []Tombstone
 	ready   []int    // copies that are, by tombstone
 	need    []uint64 // the grace period that each copy must have reached
+	grace   uint64   // the highest of a copy that has answered
 	do      bool
 	waiting int
 	done    bool
@@ -85,7 +86,7 @@ func (r *Reap) send(sends []replica.Send) []replica.Send {
 	body := []byte{opReap, 0}
 	need := uint64(0)
 	if r.do {
-		body[1] = 1
+		body[1], need = 1, r.grace
 		for _, g := range r.need {
 			need = max(need, g)
 		}
@@ -111,6 +112,8 @@ func (r *Reap) answered(body []byte) error {
 	if err != nil {
 		return err
 	}
+	// A copy that lags may not know yet what kept another one from reaping.
+	r.grace = max(r.grace, a.grace)
 	rest := a.rest
 	for i := range r.tombs {
 		if len(rest) == 0 {

@@ -93,7 +93,7 @@ func (p *partition) reapItem(cx *vnode.Context, key []byte, digest Digest, need 
 	switch {
 	case cx.Incomplete():
 		return reapLacks, grace, nil
-	case cx.Hints(p.id):
+	case cx.Hinted():
 		return reapHinted, grace, nil
 	case cx.Grace() < max(need, grace+reapAfter):
 		return reapYoung, grace, nil

@@ -32,6 +32,9 @@ type Copy struct {
 	// Lost is the version of the record at which the copy last lost data, 0 if it
 	// never did; repaired or not, it may have forgotten its own writes before then.
 	Lost uint64
+	// Hinted is the grace period before which tombstones are kept as if a hint of
+	// this partition were open.
+	Hinted uint64
 	// Hints reports whether a hint is open for a partition of this kind; nil says
 	// that there is none.
 	Hints func(ring.Partition) bool
@@ -60,6 +63,12 @@ func (c *Context) Lost() uint64 { return c.copy.Lost }
 // Hints reports whether the applied record has an open hint for the partition of
 // this kind: a fallback that has not handed back yet.
 func (c *Context) Hints(p ring.Partition) bool { return c.copy.Hints != nil && c.copy.Hints(p) }
+
+// Hinted reports whether states may still be on their way that a fallback of this
+// partition kept: its hint is open, or was closed in a late grace period.
+func (c *Context) Hinted() bool {
+	return c.copy.Grace < c.copy.Hinted || c.Hints(c.partition.ID)
+}
 
 // Partition says which partition is served, and where.
 func (c *Context) Partition() Partition { return c.partition }

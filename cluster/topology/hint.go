@@ -118,8 +118,21 @@ func (op CloseHint) apply(c *change) {
 	h, open := c.hints.get(Hint{Kind: op.Kind, Partition: op.Partition, Node: op.Node})
 	if open && h.Opened == op.Opened {
 		c.hints = c.hints.drop(h)
+		c.linger(h)
 		c.applied()
 	}
+}
+
+// hintLingers is for how many grace periods a hint counts that was closed: what
+// was read in a period is taken in it and in the next one.
+const hintLingers = 2
+
+// linger keeps a hint in mind that is closed now.
+func (c *change) linger(h Hint) {
+	k := c.kindIndex(h.Kind)
+	x := *c.parts[k].at(h.Partition)
+	x.hinted = c.grace + hintLingers
+	c.putPart(k, h.Partition, x)
 }
 
 func (op AdvanceGrace) operand() string { return fmt.Sprintf("from %d", op.From) }

@@ -73,6 +73,7 @@ func (c *change) dropHints(f func(Hint) bool) {
 	}
 	c.hints = sortedOf(kept)
 	for _, h := range lost {
+		c.linger(h)
 		c.partLost(c.kindIndex(h.Kind), h.Partition)
 	}
 }

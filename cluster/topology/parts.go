@@ -24,6 +24,8 @@ type part struct {
 	incomplete uint64
 	// lost is the version at which data was last lost, repaired or not, or 0.
 	lost uint64
+	// hinted is the grace period before which a hint that was closed still counts.
+	hinted uint64
 }
 
 // A failure remembers the aborted transfers since the last completed one.

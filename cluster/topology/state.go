@@ -190,7 +190,7 @@ func (s State) Transfer(session uint64) *Transfer {
 }
 
 func (r *record) view(x *part) Part {
-	v := Part{Owner: x.owner, Epoch: x.epoch, LastSession: x.last, Certificate: x.cert, Reassigned: x.given, Incomplete: x.incomplete != 0, Since: x.incomplete, Lost: x.lost}
+	v := Part{Owner: x.owner, Epoch: x.epoch, LastSession: x.last, Certificate: x.cert, Reassigned: x.given, Incomplete: x.incomplete != 0, Since: x.incomplete, Lost: x.lost, Hinted: x.hinted}
 	if x.failure != nil {
 		v.Attempts, v.LastReason = x.failure.attempts, x.failure.reason
 	}

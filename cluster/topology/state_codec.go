@@ -136,6 +136,7 @@ func (w *writer) parts(r *record, v parts) {
 		}
 		w.u64(x.incomplete)
 		w.u64(x.lost)
+		w.u64(x.hinted)
 	}
 }
 

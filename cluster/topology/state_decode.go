@@ -183,7 +183,7 @@ func (r *reader) parts(c *record, kind int) parts {
 // incomplete reads whether the copy is. Until format 2 a copy that was given by force was not followed up.
 func (r *reader) incomplete(c *record, x *part) {
 	if r.format > 2 {
-		x.incomplete, x.lost = r.u64(), r.u64()
+		x.incomplete, x.lost, x.hinted = r.u64(), r.u64(), r.u64()
 	} else if x.given != nil {
 		x.incomplete, x.lost = x.given.Version, x.given.Version
 	}

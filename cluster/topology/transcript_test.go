@@ -473,6 +473,9 @@ func showParts(b *strings.Builder, s topology.State) {
 			if x.Incomplete {
 				fmt.Fprintf(b, ", incomplete since version %d", x.Since)
 			}
+			if x.Hinted != 0 {
+				fmt.Fprintf(b, ", a hint counts until period %d", x.Hinted)
+			}
 			fmt.Fprintln(b)
 			if c := x.Certificate; c != nil {
 				fmt.Fprintf(b, "    certificate: session %d %s to %s epoch %d to %d, %d items, %d bytes, seq %d, %s = %s, frozen %d us, fenced %d\n",

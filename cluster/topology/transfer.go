@@ -185,6 +185,10 @@ type Part struct {
 	// Lost is the version at which data was last lost, 0 if it never was: what the
 	// copy wrote before then it may have forgotten, and others may have it.
 	Lost uint64
+	// Hinted is the grace period before which tombstones are kept as if a hint of the
+	// partition were open, 0 if it never had one: what was read from the fallback
+	// before its hint was closed may still be on its way (K6).
+	Hinted uint64
 }
 
 // A Reassignment is the loss of a copy: at the version From was removed by force and its partitions
