@@ -160,10 +160,13 @@ func TestRunJob_cancelled(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
 	run, err := baton.RunJob(ctx, n, mapreduce.WordCount(), baton.Bucket("b"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	cancel()
+	if _, err := baton.RunJob(ctx, n, mapreduce.WordCount(), baton.Bucket("b")); !errors.Is(err, context.Canceled) {
+		t.Errorf("a job whose context has ended: got %v", err)
 	}
 	for range run.All() {
 	}

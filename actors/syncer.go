@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"github.com/dee2748c/baton/store"
@@ -63,8 +64,10 @@ func (s *syncer) run() {
 // owner, but a dropped generation can't say so any more.
 func (s *syncer) settle() { s.round() }
 
-// round syncs once for each partition that has waiters. The engines share the
-// work of concurrent syncs, so one log write covers all of them.
+// round answers all that waits, after one sync for each engine whose partitions
+// share a log, and for each partition of others. One sync for each partition of a
+// shared log would make those who are answered first wait for nothing, and cost
+// the others a sync for what these write next.
 func (s *syncer) round() {
 	s.turn <- struct{}{}
 	defer func() { <-s.turn }()
@@ -72,12 +75,17 @@ func (s *syncer) round() {
 	waiting := s.waiting
 	s.waiting = nil
 	s.mu.Unlock()
-	results := make(map[store.Partition]error, 1)
+	results := make(map[any]error, 1)
 	for _, w := range waiting {
-		err, ok := results[w.part]
+		log := any(w.part)
+		if e, ok := w.server.kind.engine.(store.SharedLog); ok {
+			log = e
+		}
+		err, ok := results[log]
 		if !ok {
-			err = w.part.Sync()
-			results[w.part] = err
+			if err = w.part.Sync(); !errors.Is(err, store.ErrDropped) {
+				results[log] = err
+			}
 		}
 		if w.gate != nil {
 			w.gate.left.Add(1)

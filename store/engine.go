@@ -63,6 +63,10 @@ type Engine interface {
 // durable: what was written needs no Sync.
 type Volatile interface{ Volatile() }
 
+// SharedLog is implemented by an engine whose partitions share a log: a Sync of
+// one makes durable what was written to any of them before.
+type SharedLog interface{ SharedLog() }
+
 // Staging is the part of an Engine that a handoff's target uses. An ID has at
 // most one staging generation. Sessions of one ID must rise: a session that is
 // lower than the staged one or not above the last promoted one is answered

@@ -291,6 +291,9 @@ func (e *Engine) forget(r revoker) {
 	delete(e.readers, r)
 }
 
+// SharedLog implements store.SharedLog: there is one database.
+func (e *Engine) SharedLog() {}
+
 // Close implements store.Engine. What was written without a Sync is made durable
 // too, as the log is closed in order.
 func (e *Engine) Close() error {
