@@ -30,7 +30,7 @@ func TestSyncer_wakes(t *testing.T) {
 		writers.Go(func() {
 			p := &tellsSync{done: make(chan struct{}, 1)}
 			for range 500 {
-				s.after(p, nil, new(letter), vnode.NoReply{})
+				s.after(p, &server{kind: new(kindEntry)}, new(letter), vnode.NoReply{})
 				<-p.done
 			}
 		})
