@@ -38,7 +38,7 @@ func TestSyncer_wakes(t *testing.T) {
 	writers.Wait()
 	last := &tellsSync{done: make(chan struct{}, 1)}
 	s.mu.Lock()
-	s.waiting = append(s.waiting, synced{last, nil, nil, nil, vnode.NoReply{}})
+	s.waiting = append(s.waiting, synced{last, &server{kind: new(kindEntry)}, nil, nil, vnode.NoReply{}})
 	s.mu.Unlock()
 	end()
 	ended.Wait()

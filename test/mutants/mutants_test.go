@@ -76,7 +76,7 @@ var table = []Mutant{
 	{
 		Name: "K6: a tombstone is reaped while a hint is open",
 		Edits: []Edit{{
-			"kv/tombstones.go", "case cx.Hints(p.id):", "case false:",
+			"kv/tombstones.go", "case cx.Hinted():", "case false:",
 		}},
 		Packages: []string{"./kv"},
 		Red:      []string{"TestTombstone_doesNotComeBack"},
