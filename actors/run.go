@@ -268,6 +268,7 @@ type sinkActor struct {
 	run     *Run
 	box     *mailbox
 	machine *pipe.Sink
+	ended   bool // the consumer knows that there are no more results
 }
 
 // Receive turns messages into the sink's events.
@@ -280,8 +281,17 @@ func (s *sinkActor) Receive(ctx actor.Context) {
 	case pipe.SinkEvent:
 		s.do(s.machine.Step(m))
 	case *actor.Stopped:
+		// A stop overtakes what is queued, the end of a failed run too.
+		s.complete()
 		s.box.close()
 		s.run.host.pipes.remove(s.run.host.pipes.others, ctx.Self())
+	}
+}
+
+func (s *sinkActor) complete() {
+	if !s.ended {
+		s.ended = true
+		close(s.run.complete)
 	}
 }
 
@@ -305,7 +315,7 @@ func (s *sinkActor) do(actions []pipe.SinkAction) {
 		case *pipe.SinkDone:
 			h.system.Root.Send(s.run.coordinator, x)
 		case *pipe.Complete:
-			close(s.run.complete)
+			s.complete()
 		}
 	}
 }
