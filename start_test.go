@@ -162,9 +162,8 @@ func TestRunJob_cancelled(t *testing.T) {
 	if err := n.KV().Put(t.Context(), kv.Object{Bucket: "b", Key: "k", Value: []byte("w")}); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithCancel(t.Context())
 	for range 200 {
-		ctx, cancel = context.WithCancel(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
 		run, err := baton.RunJob(ctx, n, mapreduce.WordCount(), baton.Bucket("b"))
 		if err != nil {
 			t.Fatal(err)
@@ -174,6 +173,8 @@ func TestRunJob_cancelled(t *testing.T) {
 		}
 		<-run.Released()
 	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
 	if _, err := baton.RunJob(ctx, n, mapreduce.WordCount(), baton.Bucket("b")); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
