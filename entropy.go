@@ -30,6 +30,10 @@ type EntropyOptions struct {
 	// Grace is the least time between two grace periods while tombstones wait to
 	// be removed; default 5 s. A tombstone is kept for three of them.
 	Grace time.Duration
+	// Patience is how long a job waits for what it can't do without before it
+	// fails: the record, and copies that do not answer or are being repaired;
+	// default 30 s.
+	Patience time.Duration
 }
 
 // Defaults of EntropyOptions.
@@ -38,6 +42,7 @@ const (
 	DefaultEntropyRate        = 16 << 20
 	DefaultEntropyConcurrency = 2
 	DefaultEntropyGrace       = 5 * time.Second
+	DefaultEntropyPatience    = 30 * time.Second
 )
 
 func (o EntropyOptions) withDefaults() EntropyOptions {
@@ -52,6 +57,9 @@ func (o EntropyOptions) withDefaults() EntropyOptions {
 	}
 	if o.Grace <= 0 {
 		o.Grace = DefaultEntropyGrace
+	}
+	if o.Patience <= 0 {
+		o.Patience = DefaultEntropyPatience
 	}
 	return o
 }

@@ -2,7 +2,6 @@ package baton
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,10 +21,7 @@ const (
 	// foldSlice is how long a copy may take for a slice of the exchange before
 	// another copy is asked.
 	foldSlice = 5 * time.Second
-	// foldPatience is how long a fold waits for hand-backs and repairs that are
-	// under way.
-	foldPatience = 15 * time.Second
-	foldRetry    = 100 * time.Millisecond
+	foldRetry = 100 * time.Millisecond
 )
 
 // beforeFold makes the partition's copy of what has its head there hold every
@@ -40,7 +36,10 @@ func (e *entropy) beforeFold(ctx context.Context, kind topology.Kind, p ring.Par
 	if err != nil {
 		return fmt.Errorf("%w: %w", messages.ErrInvalid, err)
 	}
-	g := gathering{entropy: e, bucketType: bucketType, bucket: bucket, head: p, failed: make(map[ring.Partition]error)}
+	if _, err := e.node.catalog().Lookup(bucketType, bucket); err != nil {
+		return fmt.Errorf("%w: %w", messages.ErrInvalid, err)
+	}
+	g := gathering{entropy: e, bucketType: bucketType, bucket: bucket, head: p}
 	if err := g.run(ctx); err != nil {
 		return fmt.Errorf("%w: %v", messages.ErrFewCopies, err) // its code, not that of a cause
 	}
@@ -53,22 +52,19 @@ type gathering struct {
 	bucketType, bucket string
 	head               ring.Partition
 
-	met    []ring.Partition         // copies whose acknowledged writes are all at the head now
-	failed map[ring.Partition]error // could not be compared
+	met []ring.Partition // copies whose acknowledged writes are all at the head now
 }
 
 // run looks at the copies until enough have been met. It waits for what lacks
-// data that is on its way to it.
+// data that is on its way to it, and for what does not answer: on a busy machine
+// a node seems to be down before it is.
 func (g *gathering) run(ctx context.Context) error {
-	patience := time.NewTimer(foldPatience)
+	err := g.look(ctx)
+	patience := time.NewTimer(g.opts.Patience)
 	defer patience.Stop()
 	retry := time.NewTicker(foldRetry)
 	defer retry.Stop()
-	for late := false; ; {
-		wait, err := g.look(ctx)
-		if err == nil || !wait || late {
-			return err
-		}
+	for late := false; err != nil && !late; err = g.look(ctx) {
 		select {
 		case <-retry.C:
 		case <-patience.C:
@@ -77,44 +73,36 @@ func (g *gathering) run(ctx context.Context) error {
 			return context.Cause(ctx)
 		}
 	}
+	return err
 }
 
-// look compares copies that count and were not met, until there are enough. With
-// its error, wait says that there may be more in a moment.
-func (g *gathering) look(ctx context.Context) (wait bool, err error) {
+// look compares copies that count and were not met, until there are enough.
+func (g *gathering) look(ctx context.Context) error {
 	select {
 	case g.folds <- struct{}{}:
 		defer func() { <-g.folds }()
 	case <-ctx.Done():
-		return false, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 	up := g.node.up.Load()
 	if up == nil || up.host == nil {
-		return true, fmt.Errorf("node %s has not started yet", g.node.self)
+		return fmt.Errorf("node %s has not started yet", g.node.self)
 	}
 	view, catalog := up.host.View(), g.node.catalog()
 	properties, err := catalog.Lookup(g.bucketType, g.bucket)
 	if err != nil {
-		return false, err
+		return err
 	}
 	n := min(properties.NVal, view.RingSize())
 	wanted := kv.DemandOf(n, max(properties.W.Resolve(n), properties.DW.Resolve(n))).Copies
 	var causes []string
-	lacking := 0
 	for i := 0; i < n && len(g.met) < wanted; i++ {
 		p := g.head.Next(i, view.RingSize())
 		if slices.Contains(g.met, p) {
 			continue
 		}
-		err := g.failed[p]
+		err := g.meet(ctx, view, EntropyExchange{Head: g.head, Copies: n, With: p}, kv.CopiesSignature(catalog))
 		if err == nil {
-			err = g.meet(ctx, view, EntropyExchange{Head: g.head, Copies: n, With: p}, kv.CopiesSignature(catalog))
-		}
-		if errors.Is(err, kv.ErrIncomplete) {
-			lacking++
-		} else if err != nil {
-			g.failed[p] = err
-		} else {
 			g.met = append(g.met, p)
 			continue
 		}
@@ -122,9 +110,9 @@ func (g *gathering) look(ctx context.Context) (wait bool, err error) {
 		causes = append(causes, fmt.Sprintf("partition %d on %s: %v", p, owner, err))
 	}
 	if len(g.met) >= wanted {
-		return false, nil
+		return nil
 	}
-	return len(g.met)+lacking >= wanted, fmt.Errorf("head %d, %d of %d copies count (%s): start the nodes that are down, or wait for repairs",
+	return fmt.Errorf("head %d, %d of %d copies count (%s): start the nodes that are down, or wait for repairs",
 		g.head, len(g.met), wanted, strings.Join(causes, "; "))
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/dee2748c/baton/actors"
 	"github.com/dee2748c/baton/kv"
@@ -77,14 +76,11 @@ func (n *Node) startJob(ctx context.Context, name string, in Input, opts ...JobO
 	return run, nil
 }
 
-// recordWithin is how long a job waits for the record before it fails.
-const recordWithin = 10 * time.Second
-
 // catchUp returns when this node has applied the record of the present. So the
 // nodes that a job asks know of every fallback that had acknowledged a write when
 // it began.
 func (n *Node) catchUp(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, recordWithin)
+	ctx, cancel := context.WithTimeout(ctx, n.opts.Entropy.Patience)
 	defer cancel()
 	state, err := n.read(ctx)
 	if err != nil {

@@ -15,9 +15,12 @@ import (
 	"github.com/dee2748c/baton/pipe/mapreduce"
 )
 
-func jobCluster(t *testing.T) *batontest.Cluster {
+func jobCluster(t *testing.T) *batontest.Cluster { return patientCluster(t, 0) }
+
+func patientCluster(t *testing.T, patience time.Duration) *batontest.Cluster {
 	return batontest.Start(t, batontest.Options{Node: baton.Options{
-		RingSize: 8, Jobs: []mapreduce.Definition{mapreduce.WordCount()}, Entropy: baton.EntropyOptions{Interval: -1},
+		RingSize: 8, Jobs: []mapreduce.Definition{mapreduce.WordCount()},
+		Entropy: baton.EntropyOptions{Interval: -1, Patience: patience},
 	}})
 }
 
@@ -104,7 +107,7 @@ func TestJob_missedWrites(t *testing.T) {
 // TestJob_tooFewCopies: where a copy that it takes does not answer there is no
 // answer, and the error names the head.
 func TestJob_tooFewCopies(t *testing.T) {
-	c := jobCluster(t)
+	c := patientCluster(t, time.Millisecond)
 	if _, err := c.Node("a").Buckets().SetProperties(t.Context(), "", "b", bucket.Changes{"w": 1, "dw": 1}); err != nil {
 		t.Fatal(err)
 	}
@@ -122,6 +125,42 @@ func TestJob_tooFewCopies(t *testing.T) {
 	c.HealAll()
 	if _, err := words(t.Context(), c.Node("a")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestJob_waitsForCopies: a copy that does not answer for a while, as on a
+// machine that is too busy, makes a job later and not less.
+func TestJob_waitsForCopies(t *testing.T) {
+	c := jobCluster(t)
+	if _, err := c.Node("a").Buckets().SetProperties(t.Context(), "", "b", bucket.Changes{"w": 1, "dw": 1}); err != nil {
+		t.Fatal(err)
+	}
+	acked := make(map[string]bool)
+	putWords(t, c.Node("a"), kv.WriteOptions{}, 0, 50, acked)
+	c.Cut("b", "c")
+	failed := func() (n uint64) {
+		for _, node := range c.Nodes() {
+			n += node.AntiEntropy().Failed
+		}
+		return n
+	}
+	before := failed()
+	type outcome struct {
+		counts map[string]uint64
+		err    error
+	}
+	ended := make(chan outcome, 1)
+	go func() {
+		counts, err := words(t.Context(), c.Node("a"))
+		ended <- outcome{counts, err}
+	}()
+	// Of 8 heads each compares its own copy with two others, and again.
+	until(t, "copies that could not be compared, again and again", func() bool {
+		return len(ended) > 0 || failed() > before+2*2*8
+	})
+	c.HealAll()
+	if o := <-ended; o.err != nil || len(o.counts) != len(acked) {
+		t.Errorf("%d words, %v; want %d", len(o.counts), o.err, len(acked))
 	}
 }
 
