@@ -35,9 +35,10 @@ type vnodeActor struct {
 	asked    *dirtyRequest        // waits for the module's workers
 	openings map[foldKey]*opening // folds that Options.BeforeFold works for
 	source   *sourceTask
-	seal     bool      // the machine asked to seal
-	final    bool      // no item changes any more
-	frozenAt time.Time // for the certificate only
+	seal     bool          // the machine asked to seal
+	final    bool          // no item changes any more
+	frozenAt time.Time     // zero in a process that did not see the freeze
+	freeze   time.Duration // from the freeze to the flip, for the certificate only
 }
 
 // Messages that a vnode's helpers send to it.

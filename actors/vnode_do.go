@@ -118,8 +118,8 @@ func (a *vnodeActor) askStarting(x vnode.AskStarting) {
 
 // propose adds to a report what only the shell knows.
 func (a *vnodeActor) propose(op topology.Op) {
-	if d, ok := op.(topology.SourceDrained); ok && !a.frozenAt.IsZero() {
-		d.FreezeMicros = uint64(time.Since(a.frozenAt).Microseconds())
+	if d, ok := op.(topology.SourceDrained); ok {
+		d.FreezeMicros = uint64(a.freeze.Microseconds())
 		op = d
 	}
 	a.host.proposer.add(op, nil)
@@ -153,18 +153,20 @@ func (a *vnodeActor) cancelled(h vnode.Handoff) {
 
 // finished: the target owns the partition.
 func (a *vnodeActor) finished(h vnode.Handoff) {
-	freeze := time.Since(a.frozenAt)
+	if a.freeze = 0; !a.frozenAt.IsZero() {
+		a.freeze, a.frozenAt = time.Since(a.frozenAt), time.Time{}
+	}
 	summary := a.sent()
 	a.endFold()
 	if f, ok := a.module.(vnode.HandoffFinisher); ok {
 		a.guard(func() { f.HandoffFinished(h) })
 	}
 	a.log.Info("handoff committed", "session", h.Session, "target", string(h.Target),
-		"items", summary.Items, "bytes", summary.Bytes, "freeze", freeze)
+		"items", summary.Items, "bytes", summary.Bytes, "freeze", a.freeze)
 	if e := a.host.opts.Events.Flipped; e != nil {
 		e(FlipEvent{
 			Kind: a.id.Kind, Partition: a.id.Partition, Session: h.Session, Source: a.host.opts.Self.Node,
-			Target: h.Target, Seal: summary, Freeze: freeze,
+			Target: h.Target, Seal: summary, Freeze: a.freeze,
 		})
 	}
 }

@@ -387,7 +387,7 @@ func (g *Generator) reports(rep topology.Report) []topology.Op {
 		topology.SourceFrozen{Report: rep, Seal: seal},
 		topology.TargetSealed{Report: rep, Seal: seal},
 		topology.TargetActivated{Report: rep, Fenced: uint64(g.rnd.IntN(3))},
-		topology.SourceDrained{Report: rep, FreezeMicros: uint64(g.rnd.IntN(999))},
+		topology.SourceDrained{Report: rep, FreezeMicros: uint64(g.rnd.IntN(999)), Fenced: uint64(g.rnd.IntN(3))},
 		topology.SourceCleaned{Report: rep},
 		topology.SourceReleased{Report: rep},
 		topology.Refuse{Report: rep, Reason: topology.ReasonBusy},

@@ -44,7 +44,7 @@ func everyOp(t testing.TB) []topology.Op {
 		topology.SourceFrozen{Report: rep, Seal: seal},
 		topology.TargetSealed{Report: rep, Seal: seal},
 		topology.TargetActivated{Report: rep, Fenced: 6},
-		topology.SourceDrained{Report: rep, FreezeMicros: 7},
+		topology.SourceDrained{Report: rep, FreezeMicros: 7, Fenced: 8},
 		topology.SourceCleaned{Report: rep},
 		topology.SourceReleased{Report: rep},
 		topology.Refuse{Report: rep, Reason: topology.ReasonDiskFull},

@@ -182,15 +182,19 @@ type TargetSealed struct {
 // TargetActivated says that the target promoted its copy and serves.
 type TargetActivated struct {
 	Report
-	// Fenced is the number of frames of older sessions the target turned away.
+	// Fenced is the number of frames that the target turned away since the session was opened; see
+	// Certificate.
 	Fenced uint64
 }
 
 // SourceDrained says that the source ended all work of the session and only forwards.
 type SourceDrained struct {
 	Report
-	// FreezeMicros is the time from the freeze to the applied flip, in microseconds.
+	// FreezeMicros is the time from the freeze to the applied flip, in microseconds; 0 from a process
+	// that did not see both.
 	FreezeMicros uint64
+	// Fenced is the number of frames that the source turned away since the session was opened.
+	Fenced uint64
 }
 
 // SourceCleaned says that the source deleted its copy and keeps a tombstone.

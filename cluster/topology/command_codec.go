@@ -187,6 +187,7 @@ func (w *writer) named(op Op) {
 	case SourceDrained:
 		w.report(op.Report)
 		w.u64(op.FreezeMicros)
+		w.u64(op.Fenced)
 	case SourceCleaned:
 		w.report(op.Report)
 	case SourceReleased:
@@ -344,7 +345,7 @@ func (r *reader) named(t tag) Op {
 	case tagTargetActivated:
 		return TargetActivated{r.report(), r.u64()}
 	case tagSourceDrained:
-		return SourceDrained{r.report(), r.u64()}
+		return SourceDrained{r.report(), r.u64(), r.u64()}
 	case tagSourceCleaned:
 		return SourceCleaned{r.report()}
 	case tagSourceReleased:

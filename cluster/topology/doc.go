@@ -78,4 +78,5 @@
 //	    BeginSeal does not name (K7)
 //	I13 a copy that lost acknowledged data is incomplete until MarkWhole names that loss, wherever it
 //	    moves; a hint ends by its CloseHint, or its owner is incomplete
+//	I14 the certificates of a partition of a kind are a chain: each has the hash of the one before
 package topology

@@ -2,6 +2,7 @@ package topology_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -132,6 +133,7 @@ func (w *world) checkPart(before topology.State, op topology.Op, k topology.Kind
 	if y.Owner == "" {
 		t.Fatalf("I5: %s/%d has no owner", k.Name, p)
 	}
+	checkCertificate(t, x, y)
 	if before.RingSize() == 0 || x.Owner == y.Owner && x.Epoch == y.Epoch {
 		return
 	}
@@ -153,6 +155,23 @@ func (w *world) checkPart(before topology.State, op topology.Op, k topology.Kind
 		}
 	default:
 		t.Fatalf("I5: %s/%d changed its owner in %s", k.Name, p, tr.Stage)
+	}
+}
+
+// checkCertificate holds a new certificate to its chain (I14).
+func checkCertificate(t *rapid.T, x, y topology.Part) {
+	c := y.Certificate
+	if c == x.Certificate || c != nil && x.Certificate != nil && *c == *x.Certificate {
+		return
+	}
+	if c == nil || x.Transfer == nil || c.Session != x.Transfer.Session || y.Transfer != nil {
+		t.Fatalf("I14: certificate %+v of the transfer %+v", c, x.Transfer)
+	}
+	if err := errors.Join(c.Check(), c.Follows(x.Certificate)); err != nil {
+		t.Fatalf("I14: session %d: %v", c.Session, err)
+	}
+	if closing := x.Closing(); closing != nil && *closing != *c {
+		t.Fatalf("I14: %+v was announced, %+v was kept", closing, c)
 	}
 }
 
@@ -455,7 +474,7 @@ func (w *world) drawReport() topology.Op {
 		topology.SourceFrozen{Report: source, Seal: seal},
 		topology.TargetSealed{Report: target, Seal: seal},
 		topology.TargetActivated{Report: target, Fenced: 1},
-		topology.SourceDrained{Report: source, FreezeMicros: 5},
+		topology.SourceDrained{Report: source, FreezeMicros: 5, Fenced: 2},
 		topology.SourceCleaned{Report: source},
 		topology.SourceReleased{Report: source},
 	}

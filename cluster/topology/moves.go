@@ -214,7 +214,7 @@ func (c *change) closeTransfer(t Transfer) {
 	x := *c.parts[k].at(t.Partition)
 	x.active = 0
 	if t.Stage == StageClean {
-		x.failure, x.cert = nil, certify(t, x.epoch)
+		x.failure, x.cert = nil, certify(t, x.epoch, x.cert)
 	} else {
 		f := failure{attempts: 1, reason: t.Reason}
 		if x.failure != nil {
@@ -225,14 +225,4 @@ func (c *change) closeTransfer(t Transfer) {
 	c.putPart(k, t.Partition, x)
 	c.dropTransfer(t.Session)
 	c.out.Session, c.out.Stage, c.out.Epoch = t.Session, 0, x.epoch
-}
-
-func certify(t Transfer, epoch uint64) *Certificate {
-	return &Certificate{
-		Session: t.Session, Type: t.Type, Kind: t.Kind, Partition: t.Partition,
-		Source: t.Source, Target: t.Target, EpochBefore: t.Epoch, EpochAfter: epoch,
-		LastSeq: t.Frozen.LastSeq, Items: t.Frozen.Items, Bytes: t.Frozen.Bytes,
-		SourceDigest: t.Frozen.Digest, TargetDigest: t.Sealed.Digest,
-		FreezeMicros: t.FreezeMicros, Fenced: t.Fenced,
-	}
 }

@@ -204,7 +204,7 @@ func (op TargetActivated) apply(c *change) {
 	case c.revertable(t) && op.Incarnation != t.TargetIncarnation && c.volatile(t):
 		c.refuse(CodeStale, "incarnation %d had the copy and is gone, the source still has it: wait for the revert", t.TargetIncarnation)
 	default:
-		t.Activated, t.Fenced = true, op.Fenced
+		t.Activated, t.TargetFenced = true, op.Fenced
 		c.drained(t)
 	}
 }
@@ -223,7 +223,7 @@ func (op SourceDrained) apply(c *change) {
 	case t.Stage != StageDrain:
 		c.misplaced(t)
 	default:
-		t.SourceDrained, t.FreezeMicros = true, op.FreezeMicros
+		t.SourceDrained, t.FreezeMicros, t.SourceFenced = true, op.FreezeMicros, op.Fenced
 		c.drained(t)
 	}
 }

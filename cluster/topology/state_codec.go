@@ -13,7 +13,7 @@ import (
 //	grace, metadata, hints], proposers with their outcomes, CRC-32C
 //
 // The part in brackets is absent from an empty record.
-const stateFormat = 3
+const stateFormat = 4
 
 // AppendBinary appends the record's encoding, a snapshot: equal records have equal encodings. The
 // error is always nil for a record that Apply made.
@@ -141,11 +141,13 @@ func (w *writer) parts(r *record, v parts) {
 }
 
 func (w *writer) certificate(r *record, c *Certificate) {
+	w.u64(c.Number)
+	w.b = append(w.b, c.Previous[:]...)
 	w.u64(c.Session)
 	w.byte(byte(c.Type))
 	w.member(r, c.Source)
 	w.member(r, c.Target)
-	for _, v := range []uint64{c.EpochBefore, c.EpochAfter, c.LastSeq, c.Items, c.Bytes, c.FreezeMicros, c.Fenced} {
+	for _, v := range []uint64{c.EpochBefore, c.EpochAfter, c.LastSeq, c.Items, c.Bytes, c.FreezeMicros, c.SourceFenced, c.TargetFenced} {
 		w.u64(v)
 	}
 	w.b = append(append(w.b, c.SourceDigest[:]...), c.TargetDigest[:]...)
@@ -173,7 +175,8 @@ func (w *writer) transfers(r *record) {
 		w.bool(t.SourceLost)
 		w.bool(t.Waits)
 		w.u64(t.FreezeMicros)
-		w.u64(t.Fenced)
+		w.u64(t.SourceFenced)
+		w.u64(t.TargetFenced)
 		w.str(string(t.Reason))
 	}
 }

@@ -201,10 +201,19 @@ func (r *reader) member(c *record) *Member {
 }
 
 func (r *reader) certificate(c *record, kind Kind, p ring.Partition) *Certificate {
-	x := &Certificate{Session: r.u64(), Type: r.transferType(), Kind: kind, Partition: p, Source: r.member(c).Node, Target: r.member(c).Node}
-	for _, v := range []*uint64{&x.EpochBefore, &x.EpochAfter, &x.LastSeq, &x.Items, &x.Bytes, &x.FreezeMicros, &x.Fenced} {
+	x := &Certificate{Number: 1, Kind: kind, Partition: p}
+	if r.format > 3 {
+		x.Number = r.u64()
+		copy(x.Previous[:], r.bytes(len(x.Previous)))
+	}
+	x.Session, x.Type, x.Source, x.Target = r.u64(), r.transferType(), r.member(c).Node, r.member(c).Node
+	for _, v := range []*uint64{&x.EpochBefore, &x.EpochAfter, &x.LastSeq, &x.Items, &x.Bytes, &x.FreezeMicros} {
 		*v = r.u64()
 	}
+	if r.format > 3 {
+		x.SourceFenced = r.u64()
+	}
+	x.TargetFenced = r.u64()
 	x.SourceDigest, x.TargetDigest = r.digest(), r.digest()
 	return x
 }
@@ -254,7 +263,11 @@ func (r *reader) transfer(c *record) *Transfer {
 	if r.format > 2 {
 		t.SourceLost, t.Waits = r.bool(), r.bool()
 	}
-	t.FreezeMicros, t.Fenced = r.u64(), r.u64()
+	t.FreezeMicros = r.u64()
+	if r.format > 3 {
+		t.SourceFenced = r.u64()
+	}
+	t.TargetFenced = r.u64()
 	t.Reason = Reason(r.str())
 	if t.Stage == 0 || t.Stage >= stageEnd {
 		r.fail("%s", t.Stage)

@@ -334,7 +334,7 @@ func (x *transcript) transferOp() topology.Op {
 	case "target-activated":
 		return topology.TargetActivated{Report: rep, Fenced: x.num("fenced", 0)}
 	case "source-drained":
-		return topology.SourceDrained{Report: rep, FreezeMicros: x.num("micros", 0)}
+		return topology.SourceDrained{Report: rep, FreezeMicros: x.num("micros", 0), Fenced: x.num("fenced", 0)}
 	case "source-cleaned":
 		return topology.SourceCleaned{Report: rep}
 	case "source-released":
@@ -478,8 +478,11 @@ func showParts(b *strings.Builder, s topology.State) {
 			}
 			fmt.Fprintln(b)
 			if c := x.Certificate; c != nil {
-				fmt.Fprintf(b, "    certificate: session %d %s to %s epoch %d to %d, %d items, %d bytes, seq %d, %s = %s, frozen %d us, fenced %d\n",
-					c.Session, c.Source, c.Target, c.EpochBefore, c.EpochAfter, c.Items, c.Bytes, c.LastSeq, c.SourceDigest, c.TargetDigest, c.FreezeMicros, c.Fenced)
+				fmt.Fprintf(b, "    certificate %d: session %d %s to %s epoch %d to %d, %d items, %d bytes, seq %d, %s = %s, frozen %d us, fenced %d/%d\n",
+					c.Number, c.Session, c.Source, c.Target, c.EpochBefore, c.EpochAfter, c.Items, c.Bytes, c.LastSeq, c.SourceDigest, c.TargetDigest, c.FreezeMicros, c.SourceFenced, c.TargetFenced)
+				if c.Number > 1 {
+					fmt.Fprintf(b, "      after %s\n", c.Previous)
+				}
 			}
 		}
 	}

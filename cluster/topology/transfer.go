@@ -128,33 +128,12 @@ type Transfer struct {
 	SourceDrained bool
 	// SourceLost says that the source lost, in StageDrain, the copy that it froze.
 	SourceLost bool
-	// FreezeMicros and Fenced are reported figures for the certificate.
+	// FreezeMicros, SourceFenced and TargetFenced are reported figures for the certificate.
 	FreezeMicros uint64
-	Fenced       uint64
+	SourceFenced uint64
+	TargetFenced uint64
 	// Reason is set in StageAbort.
 	Reason Reason
-}
-
-// A Certificate is what remains of a completed transfer: who gave what to whom, and that both sides
-// counted the same.
-type Certificate struct {
-	Session      uint64
-	Type         TransferType
-	Kind         Kind
-	Partition    ring.Partition
-	Source       ring.NodeID
-	Target       ring.NodeID
-	EpochBefore  uint64
-	EpochAfter   uint64
-	LastSeq      uint64
-	Items        uint64
-	Bytes        uint64
-	SourceDigest Digest
-	TargetDigest Digest
-	// FreezeMicros is the reported time without acknowledgements, in microseconds.
-	FreezeMicros uint64
-	// Fenced is the reported number of frames of older sessions that were turned away.
-	Fenced uint64
 }
 
 // A Part is the ownership of one partition of one kind. The pointers are shared and read-only.
