@@ -63,7 +63,13 @@ type CoordinationOptions struct {
 	// FirstRetry is the pause before a failed transfer or proposal is tried again; it doubles with
 	// each further failure up to MaxRetry. Defaults 200 ms and 30 s.
 	FirstRetry, MaxRetry time.Duration
+	// CancelRetry is the pause before a transfer that an operator cancelled is opened again. Default
+	// DefaultCancelRetry.
+	CancelRetry time.Duration
 }
+
+// DefaultCancelRetry leaves an operator the time to disable what was cancelled.
+const DefaultCancelRetry = 30 * time.Second
 
 func (o CoordinationOptions) withDefaults() CoordinationOptions {
 	if o.FirstRetry <= 0 {
@@ -71,6 +77,9 @@ func (o CoordinationOptions) withDefaults() CoordinationOptions {
 	}
 	if o.MaxRetry <= 0 {
 		o.MaxRetry = 30 * time.Second
+	}
+	if o.CancelRetry <= 0 {
+		o.CancelRetry = DefaultCancelRetry
 	}
 	return o
 }
@@ -227,7 +236,11 @@ func (c *Coordination) hold(pauses map[moveID]pause, id moveID, x topology.Part,
 	}
 	w, known := c.pauses[id]
 	if !known || w.session != x.LastSession {
-		w = pause{session: x.LastSession, until: now.Add(c.backoff(x.Attempts))}
+		after := c.backoff(x.Attempts)
+		if x.LastReason == topology.ReasonCancelled {
+			after = max(after, c.opts.CancelRetry)
+		}
+		w = pause{session: x.LastSession, until: now.Add(after)}
 	}
 	pauses[id] = w
 	return w.until.Sub(now)

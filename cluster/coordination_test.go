@@ -24,6 +24,7 @@ import (
 //	down|start node=b      what happens to members
 //	update [leader]        the machine sees the record
 //	answer [err=...]       apply the outstanding proposal, or let it fail
+//	cancel session=1       the operator aborts a transfer, and its source releases it
 //	health b=suspect       what liveness believes; nodes not named are reachable
 //	elapse 1s              the time comes
 //	show                   owners and transfers
@@ -69,6 +70,9 @@ func (x *coordination) run(d *datadriven.TestData) string {
 		tr := x.s.Transfer(uint64(session))
 		m, _ := x.s.Member(tr.Source)
 		x.must(topology.Refuse{Report: topology.Report{Session: tr.Session, Node: m.Node, Incarnation: m.Incarnation}, Reason: topology.ReasonRefused})
+		x.must(x.reports()...)
+	case "cancel":
+		x.must(topology.AbortTransfer{Session: uint64(session), Reason: topology.ReasonCancelled})
 		x.must(x.reports()...)
 	case "down":
 		x.must(topology.MarkDown{Node: ring.NodeID(node)})

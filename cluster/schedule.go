@@ -191,7 +191,7 @@ func (m *moves) open(k int, kind topology.Kind, p ring.Partition, beside bool) (
 	}
 	x := m.s.Part(kind, p)
 	_, opened := m.moving[k][p]
-	if opened || x.Transfer != nil || !m.fits(x.Owner, target) || !beside && m.beside(k, p) || m.limits.Hold(kind, p, x) {
+	if opened || x.Transfer != nil || m.obstacle(kind, x.Owner, target).what != "" || !beside && m.beside(k, p) || m.limits.Hold(kind, p, x) {
 		return op, false
 	}
 	m.add(k, p, x.Owner, target)
@@ -228,17 +228,3 @@ func (m *moves) add(kind int, p ring.Partition, source, target ring.NodeID) {
 }
 
 func (m *moves) limit(node ring.NodeID) int { return min(m.s.TransferLimit(node), m.limits.PerNode) }
-
-func (m *moves) fits(source, target ring.NodeID) bool {
-	from, _ := m.s.Member(source)
-	to, _ := m.s.Member(target)
-	switch {
-	case m.out[source] >= m.limit(source) || m.in[target] >= m.limit(target):
-		return false
-	case from.Status != topology.Valid && from.Status != topology.Leaving || to.Status != topology.Valid:
-		return false
-	case !m.limits.Up(source) || !m.limits.Up(target):
-		return false
-	}
-	return true
-}

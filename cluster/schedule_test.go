@@ -174,6 +174,20 @@ func TestSchedule(t *testing.T) {
 		},
 		want: []string{"open kv/1 to b at epoch 1", "open queue/1 to b at epoch 1"},
 	}, {
+		name: "nothing of a kind leaves where that is switched off, nor enters",
+		setup: func(r *record) {
+			bound(r, map[ring.Partition]ring.NodeID{1: "b", 3: "c"})
+			r.must(topology.SwitchTransfers{Node: "a", Kind: "kv", Outbound: true}, topology.SwitchTransfers{Node: "c", Inbound: true})
+		},
+		want: []string{"open queue/1 to b at epoch 1"},
+	}, {
+		name: "what is switched off goes on",
+		setup: func(r *record) {
+			bound(r, one)
+			r.run(r.open("kv", 1, "b"), topology.StageFold)
+			r.must(topology.SwitchTransfers{Outbound: true, Inbound: true})
+		},
+	}, {
 		name:   "what failed is held",
 		setup:  func(r *record) { bound(r, one) },
 		limits: cluster.Limits{Hold: func(k topology.Kind, p ring.Partition, _ topology.Part) bool { return k == "kv" && p == 1 }},

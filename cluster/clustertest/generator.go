@@ -335,6 +335,10 @@ func (g *Generator) coordinator() topology.Op {
 			op.Node = g.member(is(topology.Valid))
 		}
 		return op
+	case 3:
+		return topology.SwitchTransfers{Node: g.member(is(topology.Valid)), Outbound: true, Inbound: g.rnd.IntN(2) == 0, On: g.rnd.IntN(3) > 0}
+	case 4:
+		return topology.SetTransferRate{Node: g.node(), Rate: g.rnd.Uint64N(2) * topology.MinTransferRate}
 	case 1, 2:
 		p := ring.Partition(g.rnd.IntN(g.state.RingSize()))
 		op := topology.MovePartition{Partition: p, Target: g.member(is(topology.Valid)), ExpectOwner: g.state.Ring().Owner(p)}

@@ -60,6 +60,8 @@ func everyOp(t testing.TB) []topology.Op {
 		topology.StageShare{Node: "b", Weight: new(int), Location: &rack},
 		topology.MovePartition{Partition: 7, Target: "b", ExpectOwner: "a"},
 		topology.SetTransferLimit{Node: "b", Limit: 300},
+		topology.SetTransferRate{Node: "b", Rate: 300 << 20},
+		topology.SwitchTransfers{Node: "b", Kind: "kv", Outbound: true, Inbound: true, On: true},
 		topology.PutMetadata{Key: "k", Value: []byte{}, Expect: 3},
 		topology.OpenHint{Kind: "kv", Partition: 7, Node: "b", Incarnation: 2, Grace: 1},
 		topology.CloseHint{Kind: "kv", Partition: 7, Node: "b", Opened: 300},
@@ -229,6 +231,9 @@ func history(t testing.TB) topology.State {
 	do(topology.SetTransferLimit{Node: "b", Limit: 300})
 	do(topology.SetTransferLimit{Limit: 4})
 	do(topology.SetTransferLimit{Node: "d", Limit: 2})
+	do(topology.SetTransferRate{Node: "b", Rate: 1 << 20})
+	do(topology.SwitchTransfers{Node: "d", Outbound: true})
+	do(topology.SwitchTransfers{Kind: "single", Inbound: true})
 	substituted, _ = s.Substituted()
 	do(topology.StagePlan{Ring: substituted, BasedOn: s.Membership(), Infeasible: "too few", Reason: "tight"})
 	for _, key := range []string{"b", "a", "c"} {
@@ -321,6 +326,9 @@ func TestHistory_complete(t *testing.T) {
 	lost := slices.ContainsFunc(s.Transfers(), func(t *topology.Transfer) bool { return t.SourceLost })
 	if a, _ := s.Metadata("a"); string(a) != "value of a" || s.Grace() != 1 || len(s.HintsOf("b")) != 1 || len(s.HintsOf("d")) != 1 || !x.Incomplete || !lost {
 		t.Errorf("metadata %q, grace %d, hints %v, kv/0 %+v, source lost %t", a, s.Grace(), slices.Collect(s.AllHints()), x, lost)
+	}
+	if s.TransferRate("b") != 1<<20 || s.Sends("d", "single") || !s.Receives("b", "kv") || s.Receives("b", "single") {
+		t.Errorf("b %+v, d %+v", b, d)
 	}
 	if s.Plan() == nil || len(s.Plan().Changes) != 3 || b.Share == nil || d.Limit == nil || x.Reassigned == nil || len(s.Transfers()) != 2 || s.Part("kv", 6).Attempts != 1 {
 		t.Errorf("plan %+v, b %+v, d %+v, kv/0 %+v, %d transfers", s.Plan(), b, d, x, len(s.Transfers()))

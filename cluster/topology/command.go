@@ -137,6 +137,25 @@ type SetTransferLimit struct {
 	Limit int
 }
 
+// SetTransferRate bounds how many bytes a second a member sends in all its transfers together. With no
+// Node it does so for all members, and what was set for single ones is forgotten.
+type SetTransferRate struct {
+	Node ring.NodeID
+	// Rate is 0, which is no bound, or from MinTransferRate to MaxTransferRate.
+	Rate uint64
+}
+
+// SwitchTransfers lets a member open transfers again, or no more of them, of one kind or all, out of it, into
+// it, or both. Those that are open go on. With no Node it does so for all members, now and to come.
+type SwitchTransfers struct {
+	Node ring.NodeID
+	// Kind is empty for all kinds.
+	Kind Kind
+	// Outbound and Inbound are the directions that change; one at least.
+	Outbound, Inbound bool
+	On                bool
+}
+
 // OpenTransfer opens a transfer of a partition from its owner to Target.
 type OpenTransfer struct {
 	Type      TransferType

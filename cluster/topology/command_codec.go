@@ -106,6 +106,15 @@ func (w *writer) op(op Op) {
 	case SetTransferLimit:
 		w.str(string(op.Node))
 		w.int(op.Limit)
+	case SetTransferRate:
+		w.str(string(op.Node))
+		w.u64(op.Rate)
+	case SwitchTransfers:
+		w.str(string(op.Node))
+		w.str(op.Kind)
+		w.bool(op.Outbound)
+		w.bool(op.Inbound)
+		w.bool(op.On)
 	case PutMetadata:
 		w.str(op.Key)
 		w.u64(op.Expect)
@@ -296,6 +305,10 @@ func (r *reader) op(t tag) Op {
 		return MovePartition{Partition: r.partition(), Target: r.node(), ExpectOwner: r.node()}
 	case tagSetTransferLimit:
 		return SetTransferLimit{Node: r.node(), Limit: r.int()}
+	case tagSetTransferRate:
+		return SetTransferRate{Node: r.node(), Rate: r.u64()}
+	case tagSwitchTransfers:
+		return SwitchTransfers{Node: r.node(), Kind: r.str(), Outbound: r.bool(), Inbound: r.bool(), On: r.bool()}
 	case tagPutMetadata:
 		return r.putMetadata()
 	case tagAdvanceGrace:

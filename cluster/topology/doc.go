@@ -38,7 +38,8 @@
 //	StageShare          who claims            as it was                         go and come by transfers
 //
 // Without staging: MovePartition changes the owner-to-be of one partition, MarkDown says that a
-// process is gone until it starts, SetTransferLimit bounds transfers, RemoveMember ends an exit.
+// process is gone until it starts, SetTransferLimit and SetTransferRate bound transfers, SwitchTransfers
+// opens no more of them, RemoveMember ends an exit.
 // Unstage takes back what is staged for a node, and a replacement by it; ClearPlan takes back all.
 //
 // A replacement gets exactly what the replaced member has in the ring when nothing else is staged;

@@ -409,6 +409,8 @@ func (w *world) drawStaging(node ring.NodeID) topology.Op {
 		topology.MovePartition{Partition: p, Target: with, ExpectOwner: w.s.Ring().Owner(p % 8)},
 		topology.SetTransferLimit{Node: node, Limit: weight},
 		topology.SetTransferLimit{Limit: weight},
+		topology.SetTransferRate{Node: node, Rate: uint64(weight) * topology.MinTransferRate},
+		topology.SwitchTransfers{Node: node, Outbound: weight < 2, Inbound: true, On: weight%2 == 0},
 	}).Draw(t, "staging")
 }
 

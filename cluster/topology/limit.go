@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -12,6 +13,21 @@ const (
 	DefaultTransferLimit = 8
 	MaxTransferLimit     = 1 << 16
 )
+
+// The transfer rate of a new cluster, and the bounds of one, in bytes per second. With less than
+// MinTransferRate a batch would take so long that a transfer looks as if it had ended.
+const (
+	DefaultTransferRate = 256 << 20
+	MinTransferRate     = 64 << 10
+	MaxTransferRate     = 1 << 40
+)
+
+// A KindSet is a set of vnode kinds, a bit for each in the order of State.Kinds.
+type KindSet uint32
+
+func (s KindSet) has(kind int) bool { return kind >= 0 && s&(1<<kind) != 0 }
+
+func allKinds(n int) KindSet { return KindSet(1<<n - 1) }
 
 func (op SetTransferLimit) operand() string {
 	if op.Node == "" {
@@ -40,14 +56,107 @@ func (op SetTransferLimit) forAll(c *change) {
 		c.limit = op.Limit
 		c.applied()
 	}
-	if !slices.ContainsFunc(c.members, func(m Member) bool { return m.Limit != nil }) {
-		return
+	c.editMembers(func(m *Member) { m.Limit = nil })
+}
+
+// editMembers changes members all at once.
+func (c *change) editMembers(f func(*Member)) {
+	next := slices.Clone(c.members)
+	for i := range next {
+		f(&next[i])
 	}
-	c.members = slices.Clone(c.members)
-	for i := range c.members {
-		c.members[i].Limit = nil
+	if !slices.Equal(next, c.members) {
+		c.members = next
+		c.applied()
 	}
-	c.applied()
+}
+
+func (op SetTransferRate) operand() string {
+	if op.Node == "" {
+		return fmt.Sprintf("%d B/s for all", op.Rate)
+	}
+	return fmt.Sprintf("%d B/s for %s", op.Rate, op.Node)
+}
+
+func (op SetTransferRate) apply(c *change) {
+	m, ok := c.member(op.Node)
+	switch {
+	case op.Rate != 0 && (op.Rate < MinTransferRate || op.Rate > MaxTransferRate):
+		c.refuse(CodeInvalid, "a rate is 0, which is no bound, or from %d to %d bytes per second", MinTransferRate, MaxTransferRate)
+	case op.Node == "":
+		op.forAll(c)
+	case !ok || m.Status == Removed:
+		c.refuse(CodeNotMember, "it takes part in no transfer")
+	case m.Rate == nil || *m.Rate != op.Rate:
+		m.Rate = &op.Rate
+		c.putMember(m)
+	}
+}
+
+func (op SetTransferRate) forAll(c *change) {
+	if c.rate != op.Rate {
+		c.rate = op.Rate
+		c.applied()
+	}
+	c.editMembers(func(m *Member) { m.Rate = nil })
+}
+
+func (op SwitchTransfers) operand() string {
+	to, direction := "off", "both"
+	if op.On {
+		to = "on"
+	}
+	switch {
+	case !op.Inbound:
+		direction = "outbound"
+	case !op.Outbound:
+		direction = "inbound"
+	}
+	return fmt.Sprintf("%s, %s, of %s at %s", to, direction, cmp.Or(op.Kind, "all kinds"), cmp.Or(op.Node, "all nodes"))
+}
+
+func (op SwitchTransfers) apply(c *change) {
+	m, ok := c.member(op.Node)
+	k := c.kindIndex(op.Kind)
+	switch {
+	case !op.Outbound && !op.Inbound:
+		c.refuse(CodeInvalid, "a direction, outbound or inbound or both, must be named")
+	case op.Kind != "" && k < 0:
+		c.refuse(CodeUnknownKind, "the cluster has no such kind: name one of its own")
+	case op.Node != "" && (!ok || m.Status == Removed):
+		c.refuse(CodeNotMember, "it takes part in no transfer")
+	default:
+		of := allKinds(len(c.kinds))
+		if op.Kind != "" {
+			of = 1 << k
+		}
+		if out, in := c.noOutbound, c.noInbound; op.Node == "" {
+			op.turn(&c.noOutbound, &c.noInbound, of)
+			if out != c.noOutbound || in != c.noInbound {
+				c.applied()
+			}
+		}
+		c.editMembers(func(m *Member) {
+			if op.Node == "" || op.Node == m.Node {
+				op.turn(&m.NoOutbound, &m.NoInbound, of)
+			}
+		})
+	}
+}
+
+// turn switches those kinds in the directions of the operation.
+func (op SwitchTransfers) turn(noOutbound, noInbound *KindSet, of KindSet) {
+	for _, d := range []struct {
+		is  bool
+		off *KindSet
+	}{{op.Outbound, noOutbound}, {op.Inbound, noInbound}} {
+		switch {
+		case d.is && op.On:
+			*d.off &^= of
+		case d.is:
+			*d.off |= of
+		}
+	}
 }
 
 func (op MovePartition) operand() string {

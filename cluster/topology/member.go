@@ -82,6 +82,12 @@ type Member struct {
 	Share *Share
 	// Limit is the transfer limit set for this member alone, or nil. It is shared and read-only.
 	Limit *int
+	// Rate is the transfer rate set for this member alone, in bytes per second, or nil. It is shared and
+	// read-only.
+	Rate *uint64
+	// NoOutbound and NoInbound are the kinds of which no transfer out of the member, or into it, is
+	// opened.
+	NoOutbound, NoInbound KindSet
 	// Weight is the member's relative share of partitions; 0 counts as 1.
 	Weight   int
 	Location string

@@ -44,7 +44,8 @@ func (op CreateCluster) apply(c *change) {
 		c.refuse(CodeInvalid, "%v", err)
 		return
 	}
-	c.clusterID, c.targetN, c.nval, c.limit = op.ClusterID, op.TargetN, op.NVal, DefaultTransferLimit
+	c.clusterID, c.targetN, c.nval = op.ClusterID, op.TargetN, op.NVal
+	c.limit, c.rate = DefaultTransferLimit, DefaultTransferRate
 	c.ring = committed
 	c.kinds = slices.Clone(op.Kinds)
 	c.parts = make([]parts, len(op.Kinds))
@@ -159,6 +160,7 @@ func (op Join) apply(c *change) {
 	m = Member{
 		Node: op.Node, Addr: op.Addr, Incarnation: m.Incarnation + 1, Status: Joining,
 		Weight: op.Weight, Location: op.Location, Nonce: op.Nonce,
+		NoOutbound: c.noOutbound, NoInbound: c.noInbound,
 	}
 	if known {
 		c.restarted(m)

@@ -27,6 +27,9 @@ type record struct {
 
 	targetN, nval int
 	limit         int // transfers at once that a member sends, and receives
+	rate          uint64
+	noOutbound    KindSet // of members to come
+	noInbound     KindSet
 
 	ring      *ring.Ring
 	plan      *Plan
@@ -102,6 +105,26 @@ func (s State) TransferLimit(node ring.NodeID) int {
 		return *m.Limit
 	}
 	return s.rec().limit
+}
+
+// TransferRate returns how many bytes a second a node sends in transfers at most; 0 is no bound.
+func (s State) TransferRate(node ring.NodeID) uint64 {
+	if m, ok := s.Member(node); ok && m.Rate != nil {
+		return *m.Rate
+	}
+	return s.rec().rate
+}
+
+// Sends reports whether transfers of a kind out of a node may be opened, as operators have switched it.
+func (s State) Sends(node ring.NodeID, kind Kind) bool {
+	m, ok := s.Member(node)
+	return ok && !m.NoOutbound.has(s.rec().kindIndex(kind))
+}
+
+// Receives is Sends for transfers into a node.
+func (s State) Receives(node ring.NodeID, kind Kind) bool {
+	m, ok := s.Member(node)
+	return ok && !m.NoInbound.has(s.rec().kindIndex(kind))
 }
 
 // Plan returns the staged plan, or nil.

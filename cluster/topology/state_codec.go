@@ -29,6 +29,9 @@ func (s State) AppendBinary(b []byte) ([]byte, error) {
 	w.int(r.targetN)
 	w.int(r.nval)
 	w.int(r.limit)
+	w.u64(r.rate)
+	w.u64(uint64(r.noOutbound))
+	w.u64(uint64(r.noInbound))
 	w.kinds(r.kinds)
 	w.members(r.members)
 	w.joins(r.joins)
@@ -72,6 +75,12 @@ func (w *writer) members(members []Member) {
 		if m.Limit != nil {
 			w.int(*m.Limit)
 		}
+		w.bool(m.Rate != nil)
+		if m.Rate != nil {
+			w.u64(*m.Rate)
+		}
+		w.u64(uint64(m.NoOutbound))
+		w.u64(uint64(m.NoInbound))
 	}
 }
 

@@ -1,6 +1,10 @@
 package topology
 
-import "github.com/dee2748c/baton/cluster/ring"
+import (
+	"math"
+
+	"github.com/dee2748c/baton/cluster/ring"
+)
 
 // DecodeState reads exactly one record. Bytes that AppendBinary does not make are ErrDamaged, also
 // when only what they say cannot be; those of another format version are ErrFormat. Format 2, of
@@ -17,6 +21,11 @@ func DecodeState(b []byte) (State, error) {
 	}
 	c.leader = r.node()
 	c.targetN, c.nval, c.limit = r.int(), r.int(), r.int()
+	if r.format > 3 {
+		c.rate, c.noOutbound, c.noInbound = r.u64(), r.kindSet(), r.kindSet()
+	} else if !c.clusterID.IsZero() {
+		c.rate = DefaultTransferRate
+	}
 	c.kinds = r.kinds()
 	c.members = r.members()
 	c.joins = r.joins()
@@ -42,6 +51,13 @@ func (r *reader) header(c *record) {
 				r.fail("kind %s twice", k.Name)
 			}
 		}
+	}
+	off := c.noOutbound | c.noInbound
+	for _, m := range c.members {
+		off |= m.NoOutbound | m.NoInbound
+	}
+	if off&^allKinds(len(c.kinds)) != 0 {
+		r.fail("switches of kinds that there are not")
 	}
 	if empty := c.clusterID.IsZero(); empty != (len(c.members) == 0) || empty != (len(c.kinds) == 0) {
 		r.fail("members and kinds do not fit the cluster")
@@ -103,6 +119,22 @@ func (r *reader) staged(m *Member) {
 		v := r.int()
 		m.Limit = &v
 	}
+	if r.format < 4 {
+		return
+	}
+	if r.bool() {
+		v := r.u64()
+		m.Rate = &v
+	}
+	m.NoOutbound, m.NoInbound = r.kindSet(), r.kindSet()
+}
+
+func (r *reader) kindSet() KindSet {
+	v := r.u64()
+	if v > math.MaxUint32 {
+		r.fail("kinds %#x", v)
+	}
+	return KindSet(v)
 }
 
 func (r *reader) action() Action {

@@ -43,6 +43,8 @@ const (
 	tagMarkDamaged
 	tagMarkWhole
 	tagBeginSeal
+	tagSetTransferRate
+	tagSwitchTransfers
 
 	tagEnd
 )
@@ -87,6 +89,8 @@ var opNames = [tagEnd]string{
 	tagMarkDamaged:       "mark damaged",
 	tagMarkWhole:         "mark whole",
 	tagBeginSeal:         "begin seal",
+	tagSetTransferRate:   "set transfer rate",
+	tagSwitchTransfers:   "switch transfers",
 }
 
 func (t tag) String() string { return opNames[t] }
@@ -130,3 +134,5 @@ func (MarkIncomplete) opTag() tag    { return tagMarkIncomplete }
 func (MarkDamaged) opTag() tag       { return tagMarkDamaged }
 func (MarkWhole) opTag() tag         { return tagMarkWhole }
 func (BeginSeal) opTag() tag         { return tagBeginSeal }
+func (SetTransferRate) opTag() tag   { return tagSetTransferRate }
+func (SwitchTransfers) opTag() tag   { return tagSwitchTransfers }

@@ -247,6 +247,11 @@ func (x *transcript) op() topology.Op {
 		return topology.MovePartition{Partition: p, Target: x.node("to"), ExpectOwner: ring.NodeID(x.str("from", def))}
 	case "limit":
 		return topology.SetTransferLimit{Node: x.node("node"), Limit: int(x.num("n", 0))}
+	case "rate":
+		return topology.SetTransferRate{Node: x.node("node"), Rate: x.num("n", 0)}
+	case "switch":
+		d := x.str("direction", "both")
+		return topology.SwitchTransfers{Node: x.node("node"), Kind: x.str("kind", ""), Outbound: d != "inbound", Inbound: d != "outbound", On: x.str("to", "off") == "on"}
 	case "begin-term":
 		return topology.BeginTerm{Node: x.node("node")}
 	}
@@ -446,6 +451,12 @@ func showMembers(b *strings.Builder, s topology.State) {
 		}
 		if m.Limit != nil {
 			fmt.Fprintf(b, " limit=%d", *m.Limit)
+		}
+		if m.Rate != nil {
+			fmt.Fprintf(b, " rate=%d", *m.Rate)
+		}
+		if m.NoOutbound|m.NoInbound != 0 {
+			fmt.Fprintf(b, " off=%b,%b", m.NoOutbound, m.NoInbound)
 		}
 		fmt.Fprintln(b)
 	}
