@@ -7,9 +7,7 @@ import "fmt"
 const (
 	// MaxNameBytes bounds a bucket type, a bucket and a key, each.
 	MaxNameBytes = 1<<16 - 1
-	// MaxValueBytes bounds a value, so that every object that can be stored can
-	// be the input of a job: an item of a pipe has at most 8 MiB, names and
-	// metadata included.
+	// MaxValueBytes bounds a value.
 	MaxValueBytes = 7 << 20
 	// MaxMetaBytes bounds everything but the value of one content: types,
 	// metadata, links and index entries together.
@@ -19,7 +17,10 @@ const (
 	MaxContextBytes = 64 << 10
 	// MaxSiblings bounds the siblings of an object.
 	MaxSiblings = 100
-	// MaxSiblingBytes bounds the stored siblings of an object together.
+	// MaxSiblingBytes bounds the stored siblings of an object together, at a put.
+	// A merge of copies that did not hear of each other keeps all that each has
+	// acknowledged; it passes between nodes, and can be the input of a job, up to
+	// 8 times as large.
 	MaxSiblingBytes = MaxValueBytes + 2*MaxMetaBytes
 
 	// maxEvent bounds a number in a context from outside, so that there are

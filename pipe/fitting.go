@@ -116,7 +116,7 @@ func (q *Queues) enqueue(e *Enqueue) {
 		w.accepted = e.Seq
 		q.take(f, e)
 		q.feed(f)
-	case f.heldBytes+e.Batch.Size() <= q.opt.MaxHeld:
+	case len(f.held) == 0 || f.heldBytes+e.Batch.Size() <= q.opt.MaxHeld:
 		w.accepted = e.Seq
 		f.held = append(f.held, e)
 		f.heldBytes += e.Batch.Size()

@@ -137,7 +137,7 @@ type QueuesOptions struct {
 	Partition ring.Partition
 	GiveItems int  // items given to a worker at a time, at least one batch; default 1024
 	GiveBytes int  // and their bytes, so that a handoff never waits long for a boundary and no one for a turn; default 64 KiB
-	MaxHeld   int  // bytes of batches held back per fitting beyond the queue's limit, default 16 MiB
+	MaxHeld   int  // bytes of batches held back per fitting beyond the queue's limit, one batch excepted, default 16 MiB
 	Trace     bool // emit Traced
 }
 
