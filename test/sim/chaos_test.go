@@ -12,7 +12,7 @@ import (
 // joins two nodes, lets one leave, changes a share, replaces a node, moves a partition and limits
 // transfers; then the faults end.
 func chaos(seed uint64) *Cluster {
-	c := NewCluster(Options{Seed: seed, Nodes: 5, RingSize: 32, Drop: 0.02, Double: 0.02, FailSync: 0.0002, Refuse: 0.05})
+	c := NewCluster(Options{Seed: seed, Nodes: 5, RingSize: 32, Drop: 0.02, Double: 0.02, Late: 0.01, Swap: 0.01, FailSync: 0.0002, Refuse: 0.05})
 	for i := range 2 {
 		c.W.After(c.W.Between(0, 3*time.Second), func() { c.Join(name(6+i), uint64(6+i)) })
 	}
@@ -33,6 +33,7 @@ func chaos(seed uint64) *Cluster {
 		Once("replace n4", member("n4", func(m topology.Member) bool { return m.Departs != 0 }), topology.StageReplace{Old: "n4", New: "n8"}),
 		Commit(),
 	)
+	c.Serve(Load{Clients: 1})
 	c.trouble(30 * time.Second)
 	return c
 }
@@ -50,7 +51,9 @@ func (c *Cluster) trouble(until time.Duration) {
 	if c.W.now >= until {
 		c.W.Note("calm")
 		c.Net.Heal()
-		c.Net.Drop, c.Net.Double, c.refuse = 0, 0, 0
+		c.Net.Drop, c.Net.Double, c.Net.Late, c.Net.Swap, c.refuse = 0, 0, 0, 0, 0
+		c.Net.WakeLate()
+		c.Rest()
 		for _, n := range c.Nodes {
 			n.wal.FailSync, n.data.FailSync = 0, 0
 			n.Restart()
@@ -98,7 +101,7 @@ func (c *Cluster) quiet() bool {
 			return false
 		}
 	}
-	return c.Settled()
+	return c.Settled() && c.Verified()
 }
 
 func TestChaos(t *testing.T) {
@@ -109,7 +112,7 @@ func TestChaos(t *testing.T) {
 	if *longFlag {
 		count = 2000
 	}
-	begun, events, simulated := time.Now(), 0, time.Duration(0)
+	begun, events, simulated, counts := time.Now(), 0, time.Duration(0), Counts{}
 	all := seeds(1, count)
 	for _, seed := range all {
 		c := chaos(seed)
@@ -118,8 +121,9 @@ func TestChaos(t *testing.T) {
 		}
 		events += c.W.Steps()
 		simulated += c.W.Now()
+		counts.add(c.Counts)
 	}
-	t.Logf("%d seeds, %d events, %v simulated in %v", len(all), events, simulated.Round(time.Second), time.Since(begun).Round(time.Millisecond))
+	t.Logf("%d seeds, %d events, %v simulated in %v: %v", len(all), events, simulated.Round(time.Second), time.Since(begun).Round(time.Millisecond), counts)
 }
 
 // One seed is one history.

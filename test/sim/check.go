@@ -2,16 +2,17 @@ package sim
 
 import (
 	"hash/fnv"
-	"slices"
 
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/store"
 	"github.com/dee2748c/baton/vnode"
 )
 
 // A checker sees everything at once and holds it to what must be true at every step.
 type checker struct {
 	c        *Cluster
+	newest   topology.State    // that anybody applied
 	entries  []entry           // applied by anybody, by index
 	views    map[uint64]uint64 // version to the hash of its owners
 	server   map[slot]*Node    // who serves
@@ -20,10 +21,28 @@ type checker struct {
 	commands int  // in the entries
 	deposed  int  // commands refused because their term had passed
 	forced   bool // a member was removed by force: its process may not know
+
+	acked  map[slot]uint64          // highest epoch of an acknowledgement
+	lost   map[slot]int             // how often a copy that does not last may have been lost
+	frozen map[uint64]store.Summary // by session: what the source held when it froze, counted anew
+	dead   map[end]bool
+}
+
+// A slot is one partition of one kind.
+type slot struct{ kind, p int }
+
+// An end is that of a session on one process: nothing of it may happen there any more.
+type end struct {
+	node    *Node
+	life    int
+	session uint64
 }
 
 func newChecker(c *Cluster) *checker {
-	return &checker{c: c, views: map[uint64]uint64{}, server: map[slot]*Node{}, epochs: map[slot]uint64{}}
+	return &checker{
+		c: c, newest: c.base, views: map[uint64]uint64{}, server: map[slot]*Node{}, epochs: map[slot]uint64{},
+		acked: map[slot]uint64{}, lost: map[slot]int{}, frozen: map[uint64]store.Summary{}, dead: map[end]bool{},
+	}
 }
 
 // applied is told of each entry that a node applies.
@@ -33,6 +52,7 @@ func (k *checker) applied(n *Node, index uint64, e entry, cmds []topology.Comman
 	switch {
 	case fresh:
 		k.entries = append(k.entries, e)
+		k.newest = n.State
 		k.commands += len(cmds)
 		k.terms(cmds, out, before)
 		w.Note("entry %d of term %d is committed at version %d", index, e.term, n.State.Version())
@@ -75,7 +95,7 @@ func (k *checker) terms(cmds []topology.Command, out []topology.Outcome, before 
 func (k *checker) view(s topology.State) {
 	h := fnv.New64a()
 	var b [8]byte
-	for kind, spec := range Kinds {
+	for kind, spec := range k.c.kinds {
 		for p, x := range s.Parts(spec.Name) {
 			b = [8]byte{byte(kind), byte(p), byte(p >> 8), byte(x.Epoch), byte(x.Epoch >> 8), byte(x.LastSession), byte(x.LastSession >> 8)}
 			_, _ = h.Write(b[:]) // never fails
@@ -96,7 +116,7 @@ func (k *checker) record(s, before topology.State) {
 			k.forced = true
 		}
 	}
-	for kind, spec := range Kinds {
+	for kind, spec := range k.c.kinds {
 		for p, x := range s.Parts(spec.Name) {
 			at := slot{kind, int(p)}
 			if x.Owner == "" || x.Epoch < k.epochs[at] {
@@ -104,6 +124,17 @@ func (k *checker) record(s, before topology.State) {
 			}
 			k.epochs[at] = x.Epoch
 		}
+	}
+	for _, t := range before.Transfers() {
+		if s.Transfer(t.Session) != nil {
+			continue
+		}
+		if c := s.Part(t.Kind, t.Partition).Certificate; c != nil && c.Session == t.Session {
+			k.c.Counts.Handoffs++
+		} else {
+			k.c.Counts.Aborted++
+		}
+		delete(k.frozen, t.Session)
 	}
 	active := s.Transfers()
 	for i, t := range active {
@@ -126,24 +157,20 @@ func freezes(t *topology.Transfer) bool {
 
 // serving is told of each step of a vnode.
 func (k *checker) serving(x *partition) {
-	at := x.slot()
 	switch x.life.State().(type) {
 	case vnode.Owner, vnode.Folding:
 	default:
-		if k.server[at] == x.n {
-			delete(k.server, at)
+		if k.server[x.at] == x.n {
+			delete(k.server, x.at)
 		}
 		return
 	}
-	if other := k.server[at]; other != nil && other != x.n && !k.forced {
-		k.c.W.Failf("S4 %s and %s both serve %s/%d", other.ID, x.n.ID, x.spec.Name, x.p)
+	if other := k.server[x.at]; other != nil && other != x.n && !k.forced {
+		k.c.W.Failf("S4 %s and %s both serve %v", other.ID, x.n.ID, x.id)
 	}
-	k.server[at] = x.n
-	if t := x.n.shown.Part(x.spec.Name, x.p).Transfer; t != nil && !x.spec.Volatile && t.Source == x.n.ID && t.Stage == topology.StageSeal && t.Frozen != nil {
-		k.c.W.Failf("S7 %s serves %s/%d, and its seal of session %d is in the record", x.n.ID, x.spec.Name, x.p, t.Session)
-	}
-	if !x.spec.Volatile && !k.forced && !slices.Equal(x.disk.Items, items(at.kind, at.p)) {
-		k.c.W.Failf("S6 %s serves %s/%d with %d items", x.n.ID, x.spec.Name, x.p, len(x.disk.Items))
+	k.server[x.at] = x.n
+	if t := x.n.shown.Part(x.spec.Name, x.id.Partition).Transfer; t != nil && !x.spec.Volatile && t.Source == x.n.ID && t.Stage == topology.StageSeal && t.Frozen != nil {
+		k.c.W.Failf("S7 %s serves %v, and its seal of session %d is in the record", x.n.ID, x.id, t.Session)
 	}
 }
 
@@ -154,11 +181,21 @@ func (k *checker) stopped(n *Node) {
 			delete(k.server, at)
 		}
 	}
+	for kind, spec := range k.c.kinds {
+		if !spec.Volatile {
+			continue
+		}
+		for p, x := range k.newest.Parts(spec.Name) {
+			if t := x.Transfer; x.Owner == n.ID || t != nil && (t.Source == n.ID || t.Target == n.ID) {
+				k.lost[slot{kind, int(p)}]++
+			}
+		}
+	}
 }
 
 // served reports whether every partition is served by its owner in the record, where that runs.
 func (k *checker) served(s topology.State) bool {
-	for kind, spec := range Kinds {
+	for kind, spec := range k.c.kinds {
 		for p := range s.RingSize() {
 			owner, _ := s.Owner(spec.Name, ring.Partition(p))
 			if n := k.c.Node(owner); n != nil && n.up && k.server[slot{kind, p}] != n {

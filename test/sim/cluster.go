@@ -1,16 +1,25 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/store"
+	"github.com/dee2748c/baton/vnode"
 )
 
-// Kinds are the vnode kinds of every simulated cluster: a durable one and one that dies with the process.
-var Kinds = []topology.KindSpec{{Name: "kv"}, {Name: "queue", Volatile: true, Activate: true}}
+// Kinds are the vnode kinds of a simulated cluster that names none: a durable one and one that dies with the
+// process, both of registers.
+var Kinds = []topology.KindSpec{{Name: "register"}, {Name: "queue", Volatile: true, Activate: true}}
+
+// ObjectKinds has the kind of objects beside these.
+var ObjectKinds = append(Kinds[:2:2], topology.KindSpec{Name: kv.KindName})
 
 // Options configures a simulated cluster.
 type Options struct {
@@ -21,8 +30,10 @@ type Options struct {
 	Nodes int
 	// RingSize is the number of partitions; they belong to the founders evenly.
 	RingSize int
-	// Drop and Double are the network's, FailSync is the disks'.
-	Drop, Double, FailSync float64
+	// Kinds are the vnode kinds, Kinds or ObjectKinds. Default Kinds.
+	Kinds []topology.KindSpec
+	// Drop, Double, Late and Swap are the network's, FailSync is the disks'.
+	Drop, Double, Late, Swap, FailSync float64
 	// Refuse is the probability that a vnode says no to the start of a handoff.
 	Refuse float64
 	// Reports is the number of reports of a node that go in one proposal. Default 32, as in package
@@ -35,20 +46,46 @@ type Cluster struct {
 	W     *World
 	Net   *Network
 	Nodes []*Node
+	// Counts are what happened so far.
+	Counts Counts
 
-	opts  Options
-	kinds []topology.KindSpec
-	base  topology.State // that the log begins from
+	opts    Options
+	kinds   []topology.KindSpec
+	modules []vnode.Kind   // by kind
+	base    topology.State // that the log begins from
 	// foreign is the id that nodes which start from now on believe in, if it is not zero.
 	foreign topology.ClusterID
 	refuse  float64
 	hooks   hooks
 	check   *checker
 	op      *operator
+	load    *load
 	steps   []Step
 	calm    bool // the faults of a test are over
 
 	leaderless time.Duration // when followers lose their patience; 0 while there is a leader
+}
+
+// Counts are figures of a history.
+type Counts struct {
+	Handoffs     uint64 // transfers that came to their end
+	Aborted      uint64 // transfers that were given up
+	Acknowledged uint64 // operations of clients
+	Unknown      uint64 // requests of clients without an answer
+	Fenced       uint64 // frames, requests and streams that were turned away
+}
+
+func (k *Counts) add(o Counts) {
+	k.Handoffs += o.Handoffs
+	k.Aborted += o.Aborted
+	k.Acknowledged += o.Acknowledged
+	k.Unknown += o.Unknown
+	k.Fenced += o.Fenced
+}
+
+func (k Counts) String() string {
+	return fmt.Sprintf("%d handoffs, %d aborted, %d operations acknowledged, %d requests with an unknown outcome, %d messages fenced",
+		k.Handoffs, k.Aborted, k.Acknowledged, k.Unknown, k.Fenced)
 }
 
 // hooks let a test take part.
@@ -67,13 +104,19 @@ func NewCluster(o Options) *Cluster {
 	if o.Reports == 0 {
 		o.Reports = 32
 	}
+	if o.Kinds == nil {
+		o.Kinds = Kinds
+	}
 	w := NewWorld(o.Seed)
-	c := &Cluster{W: w, Net: newNetwork(w), opts: o, kinds: Kinds, refuse: o.Refuse}
-	c.Net.Drop, c.Net.Double = o.Drop, o.Double
+	c := &Cluster{W: w, Net: newNetwork(w), opts: o, kinds: o.Kinds, refuse: o.Refuse}
+	for _, spec := range c.kinds {
+		c.modules = append(c.modules, module(spec.Name))
+	}
+	c.Net.Drop, c.Net.Double, c.Net.Late, c.Net.Swap = o.Drop, o.Double, o.Late, o.Swap
 	c.hooks = hooks{commit: func(*Node, uint64, bool) bool { return false }, stepped: func(*partition) {}}
 	c.base = found(o)
 	c.check = newChecker(c)
-	c.op = &operator{client: newClient(c, "operator", "operator", func() bool { return true })}
+	c.op = &operator{client: newClient(c, "operator", "operator", w.After)}
 	c.Net.Listen("operator", func(_ ring.NodeID, msg any) {
 		if m, ok := msg.(answerMsg); ok {
 			c.op.receive(m)
@@ -111,17 +154,28 @@ func (n *Node) format() {
 
 // fill puts the founder's partitions on its disks.
 func (n *Node) fill() {
+	v := newVault(n.data)
 	for k, spec := range n.c.kinds {
 		for p := range n.c.base.RingSize() {
-			owner, epoch := n.c.base.Owner(spec.Name, ring.Partition(p))
+			id := store.ID{Kind: spec.Name, Partition: ring.Partition(p)}
+			owner, epoch := n.c.base.Owner(spec.Name, id.Partition)
 			if owner != n.ID || spec.Volatile {
 				continue
 			}
-			x := &partition{n: n, kind: k, p: ring.Partition(p), spec: spec, disk: stored{Epoch: epoch, Items: items(k, p)}}
-			x.store(nil)
+			part, err := v.Open(id)
+			if err == nil && spec.Name != kv.KindName {
+				err = part.Write(fixed(k, p))
+			}
+			if err = errors.Join(err, v.SetRecord(id, store.Record{Epoch: epoch})); err != nil {
+				n.c.W.Failf("found: %v", err)
+			}
 		}
 	}
 	n.data.SyncNow()
+}
+
+func (c *Cluster) kindIndex(name topology.Kind) int {
+	return slices.IndexFunc(c.kinds, func(s topology.KindSpec) bool { return s.Name == name })
 }
 
 // Join starts a node that asks to become a member under a nonce.
@@ -258,11 +312,11 @@ func (c *Cluster) Settled() bool {
 func found(o Options) topology.State {
 	r := &Record{}
 	r.Must(topology.CreateCluster{
-		ClusterID: o.ClusterID, RingSize: o.RingSize, TargetN: 3, NVal: 3, Kinds: Kinds,
+		ClusterID: o.ClusterID, RingSize: o.RingSize, TargetN: 3, NVal: 3, Kinds: o.Kinds,
 		Member: topology.Member{Node: name(1), Addr: "n1", Nonce: 1},
 	})
 	for i := 2; i <= o.Nodes; i++ {
-		r.Must(topology.Join{Node: name(i), Addr: string(name(i)), Nonce: uint64(i), Kinds: Kinds})
+		r.Must(topology.Join{Node: name(i), Addr: string(name(i)), Nonce: uint64(i), Kinds: o.Kinds})
 	}
 	r.Commit()
 	r.Settle()

@@ -27,6 +27,9 @@ type Disk struct {
 	records []record
 	synced  int // records that a crash does not take
 	crashes int
+
+	busy    bool          // a sync is under way
+	waiting []func(error) // for the next one
 }
 
 type record struct {
@@ -35,28 +38,60 @@ type record struct {
 	sum  uint32
 }
 
-func (r record) intact() bool { return crc32.ChecksumIEEE(append([]byte(r.key), r.data...)) == r.sum }
+func newRecord(key string, data []byte) record { return record{key, data, checksum(key, data)} }
+
+func (r record) intact() bool { return checksum(r.key, r.data) == r.sum }
+
+func checksum(key string, data []byte) uint32 {
+	sum := uint32(0)
+	for i := range len(key) {
+		sum = sum*31 + uint32(key[i])
+	}
+	return crc32.Update(sum, crc32.IEEETable, data)
+}
 
 func newDisk(w *World) *Disk { return &Disk{w: w, SyncTime: 200 * time.Microsecond} }
 
 // Put appends a record. It is durable after a sync that begins later.
 func (d *Disk) Put(key string, data []byte) {
-	d.records = append(d.records, record{key, data, crc32.ChecksumIEEE(append([]byte(key), data...))})
+	d.records = append(d.records, newRecord(key, data))
 }
 
-// Sync makes what was put before durable and then calls done, with ErrSync when it failed.
+// Sync makes what was put before durable and then calls done, with ErrSync when it failed. Those that come
+// while the disk works share the next sync.
 func (d *Disk) Sync(done func(error)) {
-	upTo, crashes := len(d.records), d.crashes
+	d.waiting = append(d.waiting, done)
+	if !d.busy {
+		d.begin()
+	}
+}
+
+func (d *Disk) begin() {
+	upTo, crashes, waiting := len(d.records), d.crashes, d.waiting
+	d.busy, d.waiting = true, nil
 	d.w.After(d.SyncTime, func() {
-		if crashes == d.crashes && d.w.Chance(d.FailSync) {
-			done(fmt.Errorf("sync %d records: %w", upTo, ErrSync))
+		if crashes != d.crashes {
 			return
 		}
-		if crashes == d.crashes {
+		var err error
+		if d.w.Chance(d.FailSync) {
+			err = fmt.Errorf("sync %d records: %w", upTo, ErrSync)
+		} else {
 			d.synced = max(d.synced, upTo)
-			done(nil)
+		}
+		d.busy = false
+		if len(d.waiting) > 0 {
+			d.begin()
+		}
+		for _, done := range waiting {
+			done(err)
 		}
 	})
+}
+
+// Rewrite puts other records in the place of all, at once and durably, as a file that is renamed.
+func (d *Disk) Rewrite(records []record) {
+	d.records, d.synced = records, len(records)
 }
 
 // SyncNow makes everything durable at once, for steps that the simulator takes whole.
@@ -65,6 +100,7 @@ func (d *Disk) SyncNow() { d.synced = len(d.records) }
 // Crash takes a part of what was not synced: the end of it, perhaps within a record.
 func (d *Disk) Crash() {
 	d.crashes++
+	d.busy, d.waiting = false, nil
 	left := d.synced
 	if n := len(d.records) - d.synced; n > 0 {
 		left += d.w.rnd.IntN(n + 1)

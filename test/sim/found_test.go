@@ -67,7 +67,7 @@ func TestFound_sourceDiesBeforeItsLastMessage(t *testing.T) {
 		c.hooks.commit = func(*Node, uint64, bool) bool {
 			for _, tr := range c.Newest().Transfers() {
 				switch {
-				case victim == nil && tr.Kind == "kv" && tr.Stage == topology.StageSeal && tr.Frozen == nil:
+				case victim == nil && tr.Kind == "register" && tr.Stage == topology.StageSeal && tr.Frozen == nil:
 					victim = tr
 					c.Net.Cut(tr.Source, tr.Target)
 				case victim != nil && tr.Session == victim.Session && tr.Frozen != nil && !killed:

@@ -349,7 +349,7 @@ func (c *Cluster) led() bool {
 			newest = n
 		}
 	}
-	return newest != nil && c.mayLead(newest) && len(c.reached(newest)) >= c.majority()
+	return newest != nil && !newest.paused && c.mayLead(newest) && len(c.reached(newest)) >= c.majority()
 }
 
 // mayLead reports whether the record allows a voter to lead. Those that it has removed go on voting: the
@@ -373,7 +373,7 @@ func (c *Cluster) majority() int {
 func (c *Cluster) reached(n *Node) []*Node {
 	var out []*Node
 	for _, v := range c.Nodes {
-		if v.voter && v.up && (v == n || c.Net.Reach(n.ID, v.ID)) {
+		if v.voter && v.up && !v.paused && (v == n || c.Net.Reach(n.ID, v.ID)) {
 			out = append(out, v)
 		}
 	}
@@ -385,7 +385,7 @@ func (c *Cluster) reached(n *Node) []*Node {
 func (c *Cluster) elect() {
 	var fit []*Node
 	for _, n := range c.Nodes {
-		if n.voter && n.up && c.mayLead(n) && len(c.votes(n)) >= c.majority() {
+		if n.voter && n.up && !n.paused && c.mayLead(n) && len(c.votes(n)) >= c.majority() {
 			fit = append(fit, n)
 		}
 	}

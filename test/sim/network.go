@@ -9,15 +9,38 @@ import (
 
 // A Network carries values between endpoints. What it carries is never changed by anybody.
 type Network struct {
-	// Each message takes MinDelay to MaxDelay, so that messages overtake one another.
+	// Each message takes MinDelay to MaxDelay, so that messages overtake one another. Those of a stream
+	// keep their order.
 	MinDelay, MaxDelay time.Duration
 	// Drop and Double are the probabilities that a message is lost or arrives twice.
 	Drop, Double float64
+	// Late is the probability that a copy of a frame or a request stays on the way, for seconds or until
+	// WakeLate.
+	Late float64
+	// Swap is the probability that a frame of a stream does not keep the order.
+	Swap float64
+	// Tamper decides about each frame, request and response that is sent, if it is not nil.
+	Tamper func(from, to ring.NodeID, msg any) Fate
 
-	w   *World
-	to  map[ring.NodeID]func(from ring.NodeID, msg any)
-	cut map[[2]ring.NodeID]bool
+	w     *World
+	to    map[ring.NodeID]func(from ring.NodeID, msg any)
+	cut   map[[2]ring.NodeID]bool
+	late  []func() // what waits for WakeLate
+	woken int
 }
+
+// A Fate is what happens to a message.
+type Fate uint8
+
+// The fates.
+const (
+	Arrives   Fate = iota // or not, as the probabilities say
+	Vanishes              // it is lost
+	Doubles               // it arrives twice
+	Overtaken             // what is sent after it arrives first
+	Lingers               // it arrives, and once more after WakeLate
+	Corrupts              // its bytes are not what was sent
+)
 
 func newNetwork(w *World) *Network {
 	return &Network{
@@ -29,21 +52,65 @@ func newNetwork(w *World) *Network {
 // Listen makes f get what is sent to the name. It replaces a former one.
 func (n *Network) Listen(name ring.NodeID, f func(from ring.NodeID, msg any)) { n.to[name] = f }
 
+// A stream keeps the order of what one node sends to another.
+type stream struct{ last time.Duration }
+
 // Send sends a message. What is cut when it arrives is lost, too.
-func (n *Network) Send(from, to ring.NodeID, msg any) {
+func (n *Network) Send(from, to ring.NodeID, msg any) { n.carry(from, to, msg, nil) }
+
+func (n *Network) carry(from, to ring.NodeID, msg any, s *stream) {
+	data := isData(msg)
+	fate := Arrives
+	if data && n.Tamper != nil {
+		fate = n.Tamper(from, to, msg)
+	}
 	copies := 1
-	if n.w.Chance(n.Drop) {
+	if fate == Vanishes || n.w.Chance(n.Drop) {
 		copies = 0
-	} else if n.w.Chance(n.Double) {
+	} else if fate == Doubles || n.w.Chance(n.Double) {
 		copies = 2
 	}
-	for range copies {
-		n.w.After(n.w.Between(n.MinDelay, n.MaxDelay), func() {
-			if f := n.to[to]; f != nil && !n.cut[[2]ring.NodeID{from, to}] {
-				f(from, msg)
-			}
-		})
+	if fate == Corrupts {
+		msg = corrupted(msg)
 	}
+	arrive := func() { n.arrive(from, to, msg) }
+	for i := range copies {
+		delay := n.w.Between(n.MinDelay, n.MaxDelay)
+		switch {
+		case fate == Overtaken:
+			delay += 2 * n.MaxDelay
+		case s != nil && i == 0 && !n.w.Chance(n.Swap):
+			at := max(n.w.now+delay, s.last+1)
+			s.last, delay = at, at-n.w.now
+		}
+		n.w.After(delay, arrive)
+	}
+	if fate != Lingers && (!data || !n.w.Chance(n.Late)) {
+		return
+	}
+	if fate != Lingers && n.w.Chance(0.1) {
+		msg = foreign(msg) // as if from a cluster that had these addresses before
+	}
+	if fate != Lingers && n.w.Chance(0.5) {
+		n.w.After(n.w.Between(0, 10*time.Second), func() { n.arrive(from, to, msg) })
+	} else {
+		n.late = append(n.late, func() { n.arrive(from, to, msg) })
+	}
+}
+
+func (n *Network) arrive(from, to ring.NodeID, msg any) {
+	if f := n.to[to]; f != nil && !n.cut[[2]ring.NodeID{from, to}] {
+		f(from, msg)
+	}
+}
+
+// WakeLate lets all arrive that is on the way for long, within a second, in any order.
+func (n *Network) WakeLate() {
+	n.woken += len(n.late)
+	for _, arrive := range n.late {
+		n.w.After(n.w.Between(0, time.Second), arrive)
+	}
+	n.late = nil
 }
 
 // Cut stops what goes from one name to another, in this direction only.

@@ -3,11 +3,14 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/handoff"
+	"github.com/dee2748c/baton/handoff/session"
 	"github.com/dee2748c/baton/vnode"
 )
 
@@ -36,38 +39,61 @@ type Node struct {
 
 	coord *cluster.Coordination
 	wakes int
+	skew  time.Duration // of its clock
 
 	queue     []topology.Op // reports to come
 	reporting bool
 
-	found   map[string]stored // on the disk, until the record is new enough to open it
-	parts   [][]*partition    // by kind and number, nil when nothing was to do with it
-	refused error             // the answer to its join or start
+	paused  bool
+	backlog []func() // what happens when it goes on
+
+	vault    *vault         // of durable kinds
+	volatile *vault         // of the others
+	parts    [][]*partition // by kind and number, nil when nothing was to do with it
+	sessions *session.Registry
+	asks     asks
+
+	tasks   []*sourceTask
+	sources map[conn]*sourceTask // by the stream at work
+	conns   uint64
+
+	streams  handoff.Streams
+	incoming []*targetStream
+	targets  map[conn]*targetStream
+	drains   []drain
+
+	refused error // the answer to its join or start
 }
 
 // start runs a process. The first one of a founder knows its incarnation; others ask for it.
 func (n *Node) start(incarnation uint64) {
 	n.life++
 	n.up = true
+	n.paused, n.backlog = false, nil
 	life := n.life
 	n.c.W.Note("%s starts, life %d", n.ID, life)
 	n.State = n.c.base
 	n.rep = newReplica(n)
-	n.client = newClient(n.c, n.ID, fmt.Sprintf("%s life %d", n.ID, life), func() bool { return n.up && n.life == life })
+	n.client = newClient(n.c, n.ID, fmt.Sprintf("%s life %d", n.ID, life), func(d time.Duration, f func()) {
+		n.c.W.After(d, func() { n.exec(life, f) })
+	})
 	n.incarnation, n.leaving, n.shown, n.told = incarnation, false, topology.State{}, false
 	n.coord, n.queue, n.reporting = nil, nil, false
-	found := map[string]stored{}
-	err := errors.Join(n.wal.Load(n.rep.load), n.data.Load(func(key string, data []byte) { found[key] = decodeStored(data) }))
+	n.parts, n.tasks, n.incoming, n.drains = nil, nil, nil, nil
+	n.sources, n.targets, n.streams = map[conn]*sourceTask{}, map[conn]*targetStream{}, handoff.Streams{}
+	n.sessions, n.asks = session.New(), asks{n: n, open: map[uint64]*ask{}}
+	n.vault, n.volatile = newVault(n.data), newVault(nil)
+	var broken error
+	err := errors.Join(n.wal.Load(n.rep.load), n.data.Load(func(key string, data []byte) {
+		broken = errors.Join(broken, n.vault.load(key, data))
+	}), broken)
 	if err != nil {
 		n.c.W.Note("%s does not start: %v", n.ID, err)
 		n.up = false
 		return
 	}
-	n.found, n.parts = found, nil
 	n.c.Net.Listen(n.ID, func(from ring.NodeID, msg any) {
-		if n.up && n.life == life {
-			n.receive(from, msg)
-		}
+		n.exec(life, func() { n.receive(from, msg) })
 	})
 	if incarnation == 0 {
 		n.enter()
@@ -109,7 +135,7 @@ func (n *Node) serve() {
 		return
 	}
 	n.coord = cluster.NewCoordination(cluster.CoordinationOptions{Node: n.ID})
-	n.open(n.found)
+	n.open()
 	n.changed()
 }
 
@@ -138,21 +164,67 @@ func (n *Node) Up() bool { return n.up }
 // after calls f unless the process ends before.
 func (n *Node) after(d time.Duration, f func()) { n.client.after(d, f) }
 
+// exec lets something happen in a life of the process: now, when it goes on, or never.
+func (n *Node) exec(life int, f func()) {
+	switch {
+	case !n.up || n.life != life:
+	case n.paused:
+		n.backlog = append(n.backlog, f)
+	default:
+		f()
+	}
+}
+
+// Pause stops the process: nothing happens in it, and what comes waits.
+func (n *Node) Pause() {
+	if n.up && !n.paused {
+		n.c.W.Note("%s is paused", n.ID)
+		n.paused = true
+	}
+}
+
+// Resume lets the process go on as if no time had passed.
+func (n *Node) Resume() {
+	if !n.up || !n.paused {
+		return
+	}
+	n.c.W.Note("%s goes on", n.ID)
+	n.paused = false
+	backlog := n.backlog
+	n.backlog = nil
+	for _, f := range backlog {
+		n.after(0, f)
+	}
+}
+
+// Skew sets the clock of the process ahead, or back.
+func (n *Node) Skew(d time.Duration) { n.skew += d }
+
+func (n *Node) clock() time.Time { return n.c.W.Clock().Add(n.skew) }
+
 func (n *Node) send(to ring.NodeID, msg any) { n.c.Net.Send(n.ID, to, msg) }
 
 // sync makes what was put on a disk durable. A process whose sync fails ends, and starts again.
 func (n *Node) sync(d *Disk, done func()) {
 	life := n.life
 	d.Sync(func(err error) {
-		switch {
-		case !n.up || n.life != life:
-		case err != nil:
+		n.exec(life, func() {
+			if err == nil {
+				done()
+				return
+			}
 			n.c.W.Note("%s: %v", n.ID, err)
 			n.Crash()
 			n.c.W.After(time.Second, n.Restart)
-		default:
-			done()
-		}
+		})
+	})
+}
+
+// flush makes durable what the partitions have written.
+func (n *Node) flush(done func()) {
+	n.sync(n.data, func() {
+		n.vault.tidy()
+		done()
 	})
 }
 
@@ -160,8 +232,9 @@ func (n *Node) receive(from ring.NodeID, msg any) {
 	switch m := msg.(type) {
 	case answerMsg:
 		n.client.receive(m)
-	case helloMsg, itemsMsg, finMsg, okMsg:
-		n.moving(from, m)
+	case *frame, *request, *response:
+		n.receiveData(m)
+	case nil: // bytes that were not understood
 	default:
 		n.rep.receive(from, msg)
 	}
@@ -191,7 +264,7 @@ func (n *Node) look() {
 		n.leaving = true
 		n.report(topology.RemoveMember{Node: n.ID})
 	}
-	n.coordinate(cluster.Changed{At: n.c.W.Clock(), Update: cluster.Update{State: s, Leader: n.rep.leads()}})
+	n.coordinate(cluster.Changed{At: n.clock(), Update: cluster.Update{State: s, Leader: n.rep.leads()}})
 }
 
 // coordinate lets the coordination take an event.
@@ -203,12 +276,12 @@ func (n *Node) coordinate(e cluster.Event) {
 			wake := n.wakes
 			n.after(a.After, func() {
 				if wake == n.wakes {
-					n.coordinate(cluster.Elapsed{At: n.c.W.Clock()})
+					n.coordinate(cluster.Elapsed{At: n.clock()})
 				}
 			})
 		case cluster.Propose:
 			n.client.propose(a.Term, a.Ops, func(out []topology.Outcome, err error) {
-				n.coordinate(cluster.Answered{At: n.c.W.Clock(), Outcomes: out, Err: err})
+				n.coordinate(cluster.Answered{At: n.clock(), Outcomes: out, Err: err})
 			})
 		}
 	}
@@ -246,39 +319,67 @@ func (n *Node) sendReports() {
 	})
 }
 
-// follow tells the vnodes whose entry changed, as a host does; one is opened for what the node owns,
-// sends or receives.
+// follow makes a newer record the one that the process goes by: sessions first, so that no vnode sees a
+// stage whose session is unknown, then the vnodes whose entry changed, then who waits for a newer record. A
+// vnode is opened for what the node owns, sends or receives.
 func (n *Node) follow(old, s topology.State) {
+	var open []uint64
+	for _, t := range s.Transfers() {
+		if t.Stage <= topology.StageSeal {
+			open = append(open, t.Session)
+		}
+	}
+	n.sessions.Apply(s.Version(), open)
+	n.drained()
 	for k, spec := range n.c.kinds {
 		for p, part := range s.Parts(spec.Name) {
-			mine := part.Owner == n.ID || part.Transfer != nil && (part.Transfer.Source == n.ID || part.Transfer.Target == n.ID)
 			if old.Ring() != nil {
 				before := old.Part(spec.Name, p)
 				if before.Transfer == part.Transfer && before.Owner == part.Owner && before.Epoch == part.Epoch {
 					continue
 				}
 			}
-			x := n.parts[k][p]
-			if x == nil && !mine {
-				continue
+			concerned := part.Owner == n.ID || part.Transfer != nil && (part.Transfer.Source == n.ID || part.Transfer.Target == n.ID)
+			if x := n.parts[k][p]; x != nil {
+				x.take(vnode.Applied{Version: s.Version(), Part: part, Activate: spec.Activate})
+			} else if concerned {
+				n.vnode(k, p)
 			}
-			if x == nil {
-				x = newPartition(n, k, p, stored{})
-			}
-			x.take(vnode.Applied{Version: s.Version(), Part: part, Activate: spec.Activate})
+		}
+	}
+	for _, t := range slices.Clone(n.tasks) {
+		t.closing()
+	}
+	for _, t := range slices.Clone(n.incoming) {
+		t.viewed()
+		if _, open := slices.BinarySearch(open, t.session); !open && !t.over {
+			n.after(brokenAfter, func() { t.cancel(session.ErrClosed) })
 		}
 	}
 }
 
+// brokenAfter is when a target notices that the connection of a stream is gone whose session is over.
+const brokenAfter = time.Second
+
+// forget takes out a task that has ended.
+func (n *Node) forget(s *sourceTask) {
+	n.tasks = slices.DeleteFunc(n.tasks, func(o *sourceTask) bool { return o == s })
+}
+
 // open opens the partitions that the disk knows.
-func (n *Node) open(found map[string]stored) {
+func (n *Node) open() {
 	n.parts = make([][]*partition, len(n.c.kinds))
-	for k, spec := range n.c.kinds {
+	for k := range n.parts {
 		n.parts[k] = make([]*partition, n.c.base.RingSize())
-		for p := range n.parts[k] {
-			if s, ok := found[diskKey(spec.Name, ring.Partition(p))]; ok {
-				newPartition(n, k, ring.Partition(p), s)
-			}
+	}
+	active, err := n.vault.Partitions()
+	if err != nil {
+		n.c.W.Failf("%s: partitions: %v", n.ID, err)
+		return
+	}
+	for _, id := range n.vault.known(active) {
+		if k := n.c.kindIndex(id.Kind); k >= 0 {
+			newPartition(n, k, id.Partition)
 		}
 	}
 }

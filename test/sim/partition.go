@@ -1,129 +1,84 @@
 package sim
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/handoff"
+	"github.com/dee2748c/baton/messages"
+	"github.com/dee2748c/baton/store"
 	"github.com/dee2748c/baton/vnode"
 )
 
-// stored is what a node keeps of a partition on its disk: the record that package actors keeps, and the
-// items. Volatile kinds keep it in memory.
-type stored struct {
-	Epoch, MaxSession, Frozen uint64
-	Staged, Sealed            uint64 // sessions
-	Seal                      *topology.Seal
-	Tombstone                 bool
-	Items, Copy               []uint64 // served, and staged
-}
-
-func decodeStored(data []byte) (s stored) {
-	if err := json.Unmarshal(data, &s); err != nil {
-		panic(err) // it was written by encode and has its checksum
-	}
-	return s
-}
-
-func diskKey(kind topology.Kind, p ring.Partition) string { return fmt.Sprintf("vnode %s/%d", kind, p) }
-
-// items are what a partition of a kind holds from the beginning on.
-func items(kind, p int) []uint64 {
-	out := make([]uint64, 3+p%3)
-	for i := range out {
-		out[i] = uint64(kind)<<32 | uint64(p)<<8 | uint64(i)
-	}
-	return out
-}
-
-// seal summarizes items.
-func seal(items []uint64) topology.Seal {
-	s := topology.Seal{LastSeq: uint64(len(items)), Items: uint64(len(items)), Bytes: 8 * uint64(len(items))}
-	for _, x := range items {
-		s.Digest = s.Digest.Add(topology.ItemHash{Hi: x * 0x9e3779b97f4a7c15, Lo: x})
-	}
-	return s
-}
-
 // A partition is the shell of one vnode: it turns what happens into events of the Lifecycle and performs
-// its actions, one at a time: while the disk works, events wait.
+// its actions, one at a time. While its record is being stored all that comes waits.
 type partition struct {
-	n    *Node
-	kind int
-	p    ring.Partition
-	spec topology.KindSpec
-	life *vnode.Lifecycle
-	disk stored
+	server
+	kind   int
+	spec   topology.KindSpec
+	life   *vnode.Lifecycle
+	record store.Record
+
+	parked []*request // waiting for the end of the session, or a newer record
+
+	moving  bool // changes are noted in dirty
+	seal    bool // the machine asked to seal
+	final   bool // no item changes any more
+	dirty   handoff.DirtySet
+	handoff vnode.Handoff
+	source  *sourceTask
 
 	waits   bool // for the disk
 	running bool
-	inbox   []vnode.Event
-	moving  *move
+	inbox   []any
+	events  []vnode.Event // of actions that completed
+	todo    []vnode.Action
 }
 
-// A move is the sending side of a transfer.
-type move struct {
-	session uint64
-	to      ring.NodeID
-	msg     any // what is repeated until it is answered
-	final   bool
-	copied  bool
-	over    bool
-}
-
-// Messages between source and target.
+// Requests of the tasks of a transfer to their vnode.
 type (
-	slot     struct{ kind, p int }
-	helloMsg struct {
-		slot
+	foldRequest struct {
 		session uint64
+		reply   func(handoff.SenderEvent, store.Snapshot)
 	}
-	itemsMsg struct {
-		slot
-		session uint64
-		items   []uint64
+	dirtyRequest struct {
+		maxItems, maxBytes int
+		reply              func(handoff.SenderEvent)
 	}
-	finMsg struct {
-		slot
+	sealCopy struct {
 		session uint64
 		seal    topology.Seal
-	}
-	okMsg struct {
-		slot
-		session uint64
-		to      string // the message answered
+		reply   func(error)
 	}
 )
 
-// resend is the time after which a message of a transfer is repeated.
-const resend = 30 * time.Millisecond
-
-func newPartition(n *Node, kind int, p ring.Partition, s stored) *partition {
-	x := &partition{n: n, kind: kind, p: p, spec: n.c.kinds[kind], disk: s}
-	x.life = vnode.NewLifecycle(n.ID, n.incarnation, 0)
+func newPartition(n *Node, kind int, p ring.Partition) *partition {
+	spec := n.c.kinds[kind]
+	x := &partition{kind: kind, spec: spec, life: vnode.NewLifecycle(n.ID, n.incarnation, 0)}
+	x.server = server{n: n, id: store.ID{Kind: spec.Name, Partition: p}, vault: n.vault, at: slot{kind, int(p)}}
+	if spec.Volatile {
+		x.vault = n.volatile
+	}
 	n.parts[kind][p] = x
-	e := vnode.Recovered{Epoch: s.Epoch, Frozen: s.Frozen, Staged: s.Staged, Tombstone: s.Tombstone}
-	if s.Staged != 0 && s.Sealed == s.Staged {
-		e.Seal = s.Seal
+	r, err := x.vault.Record(x.id)
+	if err != nil {
+		n.c.W.Failf("%s: record of %v: %v", n.ID, x.id, err)
+	}
+	x.record = r
+	staged, _ := x.vault.Staged(x.id)
+	e := vnode.Recovered{Epoch: r.Epoch, Frozen: r.Frozen, Staged: staged, Tombstone: r.Tombstone != ""}
+	if r.Sealed != 0 && (staged == r.Sealed || staged == 0) {
+		e.Staged, e.Seal = r.Sealed, r.Seal
 	}
 	x.take(e)
 	return x
 }
 
-func (x *partition) slot() slot { return slot{x.kind, int(x.p)} }
-
-// take lets an event happen, or wait for the disk and those before it.
-func (x *partition) take(e vnode.Event) {
-	x.inbox = append(x.inbox, e)
-	x.run()
-}
-
-// next lets an event happen before those that wait.
-func (x *partition) next(e vnode.Event) {
-	x.inbox = append([]vnode.Event{e}, x.inbox...)
+// take lets something happen, or wait for the disk and for what came before.
+func (x *partition) take(what any) {
+	x.inbox = append(x.inbox, what)
 	x.run()
 }
 
@@ -132,228 +87,266 @@ func (x *partition) run() {
 		return // further up the stack
 	}
 	x.running = true
-	for len(x.inbox) > 0 && !x.waits && x.n.up {
-		e := x.inbox[0]
-		x.inbox = x.inbox[1:]
-		x.step(e)
+	for x.n.up && !x.waits {
+		switch {
+		case len(x.todo) > 0:
+			a := x.todo[0]
+			x.todo = x.todo[1:]
+			x.do(a)
+		case len(x.events) > 0:
+			e := x.events[0]
+			x.events = x.events[1:]
+			x.step(e)
+		case len(x.inbox) > 0:
+			what := x.inbox[0]
+			x.inbox = x.inbox[1:]
+			x.receive(what)
+		default:
+			x.inbox, x.running = nil, false
+			return
+		}
 	}
 	x.running = false
+}
+
+func (x *partition) receive(what any) {
+	switch m := what.(type) {
+	case vnode.Event:
+		x.step(m)
+	case *request:
+		x.admit(m)
+	case *foldRequest:
+		x.foldRequested(m)
+	case *dirtyRequest:
+		x.readDirty(m)
+	case *sealCopy:
+		x.sealCopy(m)
+	}
 }
 
 func (x *partition) step(e vnode.Event) {
 	before := x.life.State()
 	actions := x.life.Step(e)
 	if after := x.life.State(); after != before {
-		x.n.c.W.Note("%s %s/%d: %v -> %v", x.n.ID, x.spec.Name, x.p, before, after)
+		x.n.c.W.Note("%s %v: %v -> %v", x.n.ID, x.id, before, after)
 	}
 	x.n.c.check.serving(x)
 	x.n.c.hooks.stepped(x)
-	for _, a := range actions {
-		if x.n.up {
-			x.do(a)
-		}
-	}
+	x.todo = append(x.todo, actions...)
 }
 
-// store makes the partition's record durable; then the event happens, before those that wait.
-func (x *partition) store(then vnode.Event) {
-	if !x.spec.Volatile {
-		data, err := json.Marshal(x.disk)
-		if err != nil {
-			panic(err) // numbers and slices of them
-		}
-		x.n.data.Put(diskKey(x.spec.Name, x.p), data)
+// then adds what follows from an action, before all that waits.
+func (x *partition) then(e vnode.Event) {
+	x.events = append(x.events, e)
+	x.run()
+}
+
+// keep changes the record of the partition and goes on when that is durable.
+func (x *partition) keep(change func(*store.Record), then func()) {
+	change(&x.record)
+	if err := x.vault.SetRecord(x.id, x.record); err != nil {
+		x.n.c.W.Failf("%s: record of %v: %v", x.n.ID, x.id, err)
+		return
 	}
-	switch {
-	case then == nil:
-	case x.spec.Volatile:
-		x.next(then)
-	default:
-		x.waits = true
-		x.n.sync(x.n.data, func() {
-			x.waits = false
-			x.next(then)
-		})
+	if x.spec.Volatile {
+		then()
+		return
 	}
+	x.waits = true
+	x.n.flush(func() {
+		x.waits = false
+		then()
+		x.run()
+	})
 }
 
 func (x *partition) do(action vnode.Action) {
 	switch a := action.(type) {
+	case vnode.Open:
+		x.open()
+	case vnode.Close:
+		x.close()
 	case vnode.AskStarting:
 		var err error
 		if x.n.c.W.Chance(x.n.c.refuse) {
 			err = errors.New("not now")
 		}
-		x.later(vnode.StartAnswered{Session: a.Handoff.Session, Err: err})
+		x.then(vnode.StartAnswered{Session: a.Handoff.Session, Err: err})
 	case vnode.Propose:
 		x.n.report(a.Op)
 	case vnode.StartSource:
-		x.moving = &move{session: a.Transfer.Session, to: a.Transfer.Target}
-		x.say(helloMsg{x.slot(), a.Transfer.Session})
+		x.source = x.n.startSource(x, a.Transfer)
 	case vnode.BeginFold:
-		x.say(itemsMsg{x.slot(), a.Handoff.Session, x.disk.Items})
+		x.moving, x.handoff = true, a.Handoff
+		x.dirty.Reset()
 	case vnode.StoreFreeze:
-		x.disk.Frozen = a.Session
-		x.store(vnode.FreezeStored{Session: a.Session})
+		x.keep(func(r *store.Record) { r.Frozen = a.Session }, func() { x.then(vnode.FreezeStored{Session: a.Session}) })
 	case vnode.SealSource:
-		if m := x.moving; m != nil {
-			m.final = true
-			x.finish()
-		}
+		x.seal = true
+		x.trySeal()
 	case vnode.StopSource:
-		if x.moving != nil {
-			x.moving.over = true
-		}
-		x.moving = nil
-		x.later(vnode.SourceGone{Session: a.Session})
+		x.stopSource(a)
 	case vnode.LiftFreeze:
-		x.disk.Frozen = 0
-		x.store(nil)
+		x.keep(func(r *store.Record) { r.Frozen = 0 }, func() {})
+	case vnode.Cancelled, vnode.Finished:
+		x.endFold()
+	case vnode.ReplayParked:
+		parked := x.parked
+		x.parked = nil
+		for _, r := range parked {
+			x.admit(r)
+		}
+	case vnode.ForwardParked:
+		parked := x.parked
+		x.parked = nil
+		for _, r := range parked {
+			if !x.twice(r) {
+				x.forward(r, a.Owner)
+			}
+		}
 	case vnode.CreateStaging:
-		x.createStaging(a.Transfer.Session)
+		x.createStaging(a.Transfer)
 	case vnode.DropStaging:
-		if x.disk.Staged == a.Session {
-			x.disk.Staged, x.disk.Sealed, x.disk.Seal, x.disk.Copy = 0, 0, nil, nil
-			x.store(nil)
-		}
+		x.dropStaging(a.Session)
 	case vnode.Promote:
-		x.disk.Items, x.disk.Copy = x.disk.Copy, nil
-		x.disk.Epoch, x.disk.Staged, x.disk.Sealed, x.disk.Seal, x.disk.Tombstone = a.Epoch, 0, 0, nil, false
-		x.store(vnode.CopyPromoted{Session: a.Session})
+		x.promote(a)
 	case vnode.DeleteData:
-		x.disk.Items = nil
-		x.disk.Epoch, x.disk.Frozen, x.disk.Tombstone = a.Epoch, 0, true
-		x.store(vnode.DataDeleted{Session: a.Session})
+		x.deleteData(a)
 	}
 }
 
-// later lets an event happen after those that wait already.
-func (x *partition) later(e vnode.Event) {
-	x.n.after(0, func() { x.take(e) })
+func (x *partition) endFold() {
+	x.moving, x.seal, x.final = false, false, false
+	x.dirty.Reset()
+	x.handoff = vnode.Handoff{}
 }
 
-func (x *partition) createStaging(session uint64) {
-	if session < x.disk.MaxSession {
-		x.later(vnode.StagingCreated{Session: session, Err: fmt.Errorf("session %d below %d", session, x.disk.MaxSession)})
+// trySeal tells the sending task that what is dirty from here on is the last of it.
+func (x *partition) trySeal() {
+	if !x.seal || x.final {
 		return
 	}
-	x.disk.MaxSession, x.disk.Staged, x.disk.Copy = session, session, nil
-	x.store(vnode.StagingCreated{Session: session})
+	x.final = true
+	x.n.c.check.froze(x)
+	if x.source != nil {
+		x.source.nowFrozen()
+	}
 }
 
-// say sends the next message of the move, again and again until another one takes its place.
-func (x *partition) say(msg any) {
-	m := x.moving
-	if m == nil {
+func (x *partition) stopSource(a vnode.StopSource) {
+	if x.source == nil || x.source.transfer.Session != a.Session {
+		x.then(vnode.SourceGone{Session: a.Session})
 		return
 	}
-	m.msg = msg
-	var repeat func()
-	repeat = func() {
-		if m.over || !same(m.msg, msg) {
-			return
-		}
-		x.n.send(m.to, msg)
-		x.n.after(resend, repeat)
-	}
-	repeat()
+	x.source.cancel(a.Reason)
 }
 
-func same(a, b any) bool { return fmt.Sprintf("%T", a) == fmt.Sprintf("%T", b) }
-
-// finish sends the seal when the vnode is frozen and everything has arrived.
-func (x *partition) finish() {
-	if m := x.moving; m != nil && m.final && m.copied {
-		s := seal(x.disk.Items)
-		x.n.report(topology.SourceFrozen{Report: x.report(m.session), Seal: s})
-		x.say(finMsg{x.slot(), m.session, s})
+// sourceEnded hears that no guard of the session is held any more.
+func (x *partition) sourceEnded(session uint64) {
+	if x.source != nil && x.source.transfer.Session == session {
+		x.source = nil
 	}
+	x.take(vnode.SourceGone{Session: session})
 }
 
-func (x *partition) report(session uint64) topology.Report {
-	return topology.Report{Session: session, Node: x.n.ID, Incarnation: x.n.incarnation}
-}
-
-// moving takes a message of a transfer.
-func (n *Node) moving(from ring.NodeID, msg any) {
-	at := func(s slot) *partition {
-		if n.parts == nil {
-			return nil
-		}
-		return n.parts[s.kind][s.p]
+// foldRequested is FOLD_REQ, of the first stream of a session or of a later one.
+func (x *partition) foldRequested(r *foldRequest) {
+	if _, owner := x.life.State().(vnode.Owner); owner {
+		x.step(vnode.FoldRequested{Session: r.session})
+		x.drain()
+	} else {
+		x.dirty.Reset()
 	}
-	switch m := msg.(type) {
-	case helloMsg:
-		if x := at(m.slot); x != nil {
-			x.greeted(from, m)
-		}
-	case itemsMsg:
-		if x := at(m.slot); x != nil {
-			x.received(from, m)
-		}
-	case finMsg:
-		if x := at(m.slot); x != nil {
-			x.finished(from, m)
-		}
-	case okMsg:
-		if x := at(m.slot); x != nil {
-			x.answered(m)
-		}
-	}
-}
-
-// greeted answers a source whose session this node stages.
-func (x *partition) greeted(from ring.NodeID, m helloMsg) {
-	if s, ok := x.life.State().(vnode.Staging); ok && s.Session == m.session && s.Created {
-		x.n.send(from, okMsg{m.slot, m.session, "hello"})
-	}
-}
-
-// received keeps the items; they are durable with the seal.
-func (x *partition) received(from ring.NodeID, m itemsMsg) {
-	if s, ok := x.life.State().(vnode.Staging); ok && s.Session == m.session && s.Created && x.disk.Sealed != m.session {
-		x.disk.Copy = m.items
-		x.n.send(from, okMsg{m.slot, m.session, "items"})
-	}
-}
-
-// finished compares the copy and makes its seal durable.
-func (x *partition) finished(from ring.NodeID, m finMsg) {
-	switch s := x.life.State().(type) {
-	case vnode.Sealed:
-		if s.Session == m.session && s.Seal == m.seal {
-			x.n.send(from, okMsg{m.slot, m.session, "fin"})
-		}
-	case vnode.Staging:
-		if s.Session != m.session || !s.Created || x.disk.Sealed == m.session {
-			return
-		}
-		if got := seal(x.disk.Copy); got != m.seal {
-			x.n.report(topology.Refuse{Report: x.report(m.session), Reason: topology.ReasonDigestMismatch})
-			return
-		}
-		x.disk.Sealed, x.disk.Seal = m.session, &m.seal
-		x.store(vnode.CopySealed{Session: m.session, Seal: m.seal})
-	}
-}
-
-// answered moves the sending side on.
-func (x *partition) answered(m okMsg) {
-	mv := x.moving
-	if mv == nil || mv.session != m.session {
+	if !x.moving || x.handoff.Session != r.session {
+		r.reply(handoff.Cancelled{Reason: fmt.Sprintf("fold in state %v", x.life.State())}, nil)
 		return
 	}
-	switch {
-	case m.to == "hello" && same(mv.msg, helloMsg{}):
-		x.take(vnode.FoldRequested{Session: m.session})
-	case m.to == "items" && same(mv.msg, itemsMsg{}) && !mv.copied:
-		mv.copied = true
-		mv.msg = nil
-		x.n.report(topology.ReadyToSeal{Report: x.report(m.session)})
-		x.finish()
-	case m.to == "fin" && same(mv.msg, finMsg{}):
-		mv.msg, mv.over = nil, true
-		x.moving = nil
-		x.take(vnode.SourceGone{Session: m.session})
+	if x.part.Summary().Items == 0 {
+		r.reply(handoff.FoldBegun{Empty: true}, nil)
+		return
 	}
+	r.reply(handoff.FoldBegun{}, x.part.Snapshot())
+}
+
+// drain performs the actions of a step at once: none of them waits.
+func (x *partition) drain() {
+	for len(x.todo) > 0 {
+		a := x.todo[0]
+		x.todo = x.todo[1:]
+		x.do(a)
+	}
+}
+
+func (x *partition) readDirty(r *dirtyRequest) {
+	if !x.moving {
+		r.reply(handoff.Cancelled{Reason: fmt.Sprintf("in state %v", x.life.State())})
+		return
+	}
+	var final *store.Summary
+	if x.final {
+		s := x.part.Summary()
+		final = &s
+	}
+	r.reply(x.dirty.ReadDirty(r.maxItems, r.maxBytes, x.part.Get, nil, final))
+}
+
+// sealCopy makes the seal of a verified copy durable.
+func (x *partition) sealCopy(m *sealCopy) {
+	if s, ok := x.life.State().(vnode.Staging); !ok || s.Session != m.session {
+		m.reply(fmt.Errorf("seal %v for session %d in state %v: %w", x.id, m.session, x.life.State(), messages.ErrUnknownSession))
+		return
+	}
+	x.keep(func(r *store.Record) { r.Sealed, r.Seal = m.session, &m.seal }, func() { m.reply(nil) })
+}
+
+func (x *partition) createStaging(t topology.Transfer) {
+	if t.Session < x.record.MaxSession { // F4
+		x.then(vnode.StagingCreated{Session: t.Session, Err: fmt.Errorf("session %d below %d", t.Session, x.record.MaxSession)})
+		return
+	}
+	x.keep(func(r *store.Record) { r.MaxSession = t.Session }, func() {
+		_, err := x.vault.Stage(x.id, t.Session)
+		x.n.c.check.staged(x, t.Session)
+		x.then(vnode.StagingCreated{Session: t.Session, Err: err})
+	})
+}
+
+// dropStaging waits for admitted writes of the session, and does not hold up the vnode.
+func (x *partition) dropStaging(session uint64) {
+	drop := func() {
+		x.n.drain(session, func() {
+			x.n.c.check.ended(x.n, session)
+			if err := x.vault.DropStaging(x.id, session); err != nil {
+				x.n.c.W.Failf("%s: drop staging %d of %v: %v", x.n.ID, session, x.id, err)
+			}
+		})
+	}
+	if x.record.Sealed != session {
+		drop()
+		return
+	}
+	x.keep(func(r *store.Record) { r.Sealed, r.Seal = 0, nil }, drop)
+}
+
+func (x *partition) promote(a vnode.Promote) {
+	if err := x.vault.Promote(x.id, a.Session); err != nil {
+		x.n.c.W.Failf("%s: promote session %d of %v: %v", x.n.ID, a.Session, x.id, err)
+		return
+	}
+	x.n.c.check.promoted(x, a.Session)
+	x.keep(func(r *store.Record) { r.Epoch, r.Sealed, r.Seal, r.Tombstone = a.Epoch, 0, nil, "" }, func() {
+		x.then(vnode.CopyPromoted{Session: a.Session})
+	})
+}
+
+func (x *partition) deleteData(a vnode.DeleteData) {
+	x.n.c.check.deletes(x, a.Session)
+	x.close()
+	x.keep(func(r *store.Record) { r.Epoch, r.Frozen, r.Tombstone = a.Epoch, 0, a.Owner }, func() {
+		if err := x.vault.Drop(x.id); err != nil {
+			x.n.c.W.Failf("%s: drop %v: %v", x.n.ID, x.id, err)
+			return
+		}
+		x.then(vnode.DataDeleted{Session: a.Session})
+	})
 }

@@ -15,17 +15,17 @@ const proposeAgain = 120 * time.Millisecond
 // repeats what has no answer under the same ids.
 type client struct {
 	c     *Cluster
-	name  ring.NodeID // where answers go
-	life  string      // the proposer's name
-	alive func() bool
+	name  ring.NodeID                     // where answers go
+	life  string                          // the proposer's name
+	after func(d time.Duration, f func()) // in that life
 	seq   uint64
 	asks  uint64
 	open  map[uint64]func(answerMsg)
 	hint  ring.NodeID // who may lead
 }
 
-func newClient(c *Cluster, name ring.NodeID, life string, alive func() bool) *client {
-	return &client{c: c, name: name, life: life, alive: alive, open: map[uint64]func(answerMsg){}}
+func newClient(c *Cluster, name ring.NodeID, life string, after func(time.Duration, func())) *client {
+	return &client{c: c, name: name, life: life, after: after, open: map[uint64]func(answerMsg){}}
 }
 
 // propose calls done once with the outcomes, or with cluster.ErrUnavailable when no leader was found and
@@ -71,14 +71,6 @@ func (p *client) ask(batch string, doubted bool, done func([]topology.Outcome, e
 			delete(p.open, id)
 			p.hint = ""
 			p.ask(batch, true, done)
-		}
-	})
-}
-
-func (p *client) after(d time.Duration, f func()) {
-	p.c.W.After(d, func() {
-		if p.alive() {
-			f()
 		}
 	})
 }

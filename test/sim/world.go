@@ -1,7 +1,7 @@
 package sim
 
 import (
-	"container/heap"
+	"encoding/binary"
 	"fmt"
 	"hash"
 	"hash/fnv"
@@ -18,7 +18,8 @@ type World struct {
 	seq    uint64
 	events eventHeap
 	rnd    *rand.Rand
-	hash   hash.Hash64
+	hash   hash.Hash64 // of all events and lines
+	moment [16]byte
 	lines  []string // the last ones
 	steps  int
 	err    error
@@ -35,30 +36,50 @@ type event struct {
 	do  func()
 }
 
+func (e *event) before(o *event) bool { return e.at < o.at || e.at == o.at && e.seq < o.seq }
+
+// An eventHeap has the next event first.
 type eventHeap []event
 
-func (h eventHeap) Len() int { return len(h) }
-func (h eventHeap) Less(i, j int) bool {
-	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].seq < h[j].seq
-}
-func (h eventHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h *eventHeap) Push(x any) {
-	e, _ := x.(event)
+func (h *eventHeap) push(e event) {
 	*h = append(*h, e)
+	for i := len(*h) - 1; i > 0; {
+		up := (i - 1) / 2
+		if !(*h)[i].before(&(*h)[up]) {
+			break
+		}
+		(*h)[i], (*h)[up] = (*h)[up], (*h)[i]
+		i = up
+	}
 }
 
-func (h *eventHeap) Pop() any {
+func (h *eventHeap) pop() event {
 	old := *h
-	e := old[len(old)-1]
-	old[len(old)-1] = event{}
-	*h = old[:len(old)-1]
-	return e
+	first, n := old[0], len(old)-1
+	old[0] = old[n]
+	old[n] = event{}
+	*h = old[:n]
+	for i := 0; ; {
+		next := 2*i + 1
+		if next >= n {
+			break
+		}
+		if next+1 < n && old[next+1].before(&old[next]) {
+			next++
+		}
+		if !old[next].before(&old[i]) {
+			break
+		}
+		old[i], old[next] = old[next], old[i]
+		i = next
+	}
+	return first
 }
 
 // After lets f happen when d has passed. Events of one moment happen in the order of their calls.
 func (w *World) After(d time.Duration, f func()) {
 	w.seq++
-	heap.Push(&w.events, event{w.now + d, w.seq, f})
+	w.events.push(event{w.now + d, w.seq, f})
 }
 
 // Now returns the time since the beginning.
@@ -114,9 +135,12 @@ func (w *World) Run(until func() bool, limit time.Duration) error {
 			w.Failf("still waiting at %v", w.now)
 			break
 		}
-		e, _ := heap.Pop(&w.events).(event)
+		e := w.events.pop()
 		w.now = e.at
 		w.steps++
+		binary.LittleEndian.PutUint64(w.moment[:], uint64(e.at))
+		binary.LittleEndian.PutUint64(w.moment[8:], e.seq)
+		_, _ = w.hash.Write(w.moment[:]) // never fails
 		e.do()
 	}
 	if w.err == nil {
