@@ -27,7 +27,7 @@ var Lines = [][]Entry{
 	{{Path: "store"}},
 	{{Path: "store/storetest", Kit: true}},
 	{{Path: "vnode", Pure: true}, {Path: "handoff", Pure: true}, {Path: "replica", Pure: true}},
-	{{Path: "handoff/session"}},
+	{{Path: "handoff/session"}, {Path: "handoff/history"}},
 	{{Path: "kv/bucket", Pure: true}, {Path: "kv/hashtree", Pure: true}},
 	{{Path: "kv", Pure: true}, {Path: "pipe", Pure: true}},
 	{{Path: "pipe/mapreduce"}},
