@@ -313,11 +313,19 @@ func (e *entropy) repair(ctx context.Context, p ring.Partition) (RepairReport, e
 	if n.host.Mending(store.ID{Kind: kv.KindName, Partition: p}) {
 		return r, errMending // only then is known what it lacks
 	}
+	var fence uint64
 	var err error
+	if before.Incomplete {
+		if fence, err = e.fence(ctx, p); err != nil {
+			return r, err
+		}
+	}
 	if r.Exchanges, err = e.partition(ctx, p, true); err != nil || !before.Incomplete {
 		return r, err
 	}
-	out, err := n.ask(ctx, topology.MarkWhole{Kind: kv.KindName, Partition: p, Owner: n.self, Epoch: before.Epoch, Since: before.Since})
+	out, err := n.ask(ctx, topology.MarkWhole{
+		Kind: kv.KindName, Partition: p, Owner: n.self, Epoch: before.Epoch, Since: before.Since, Fence: fence,
+	})
 	if err == nil {
 		err = n.viewed(ctx, "mark partition whole", out.Version)
 	}
@@ -326,6 +334,29 @@ func (e *entropy) repair(ctx context.Context, p ring.Partition) (RepairReport, e
 	}
 	n.opts.Logger.Info("copy is whole again", "partition", p)
 	return r, e.save(ctx, p)
+}
+
+// fence has every copy that shares a key with the partition's refuse who still
+// counts on a copy that was given up (F16), and returns the fence: a write that
+// they took before is there for the repair, and none comes after it.
+func (e *entropy) fence(ctx context.Context, p ring.Partition) (uint64, error) {
+	view, size := e.node.View(), e.node.View().RingSize()
+	if view.Fence() == 0 {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, sliceWithin)
+	defer cancel()
+	reach := min(slices.Max(kv.CopyCounts(e.node.catalog())), size)
+	for i := 1 - reach; i < reach; i++ {
+		q := p.Next(i, size)
+		if q == p {
+			continue
+		}
+		if err := e.node.host.Fence(ctx, kv.KindName, q); err != nil {
+			return 0, fmt.Errorf("fence for partition %d: %w", p, err)
+		}
+	}
+	return view.Fence(), nil
 }
 
 // partition compares one partition with the other copies of all heads that it

@@ -194,6 +194,12 @@ func (a *fallbackActor) viewed(v *View) {
 // admit serves a command, or has it wait for the hint.
 func (a *fallbackActor) admit(f *letter) {
 	a.commands++
+	if v := a.host.View(); f.RingVersion < v.Fence() { // F16
+		a.host.respondError(f, &messages.Error{
+			Code: uint32(messages.CodeStaleRing), Op: f.Type.String(), Operand: a.id.String(), RingVersion: v.Version(),
+		})
+		return
+	}
 	switch a.life.Admit() {
 	case vnode.Serve:
 		if d, isNew := a.handle(f, false); isNew {

@@ -57,7 +57,7 @@ func (h *Host) applyKind(e *kindEntry, old, v *View) {
 			part.Transfer != nil && (part.Transfer.Source == h.opts.Self.Node || part.Transfer.Target == h.opts.Self.Node)
 		if old != nil {
 			before := old.Part(name, p)
-			if before.Transfer == part.Transfer && before.Owner == part.Owner && before.Epoch == part.Epoch {
+			if before.Transfer == part.Transfer && before.Owner == part.Owner && before.Epoch == part.Epoch && old.Fence() == v.Fence() {
 				continue
 			}
 		}
@@ -68,7 +68,7 @@ func (h *Host) applyKind(e *kindEntry, old, v *View) {
 			}
 			to = h.vnode(id)
 		}
-		h.system.Root.Send(to.pid, vnode.Applied{Version: v.Version(), Part: part, Activate: e.spec.Activate})
+		h.system.Root.Send(to.pid, vnode.Applied{Version: v.Version(), Part: part, Fence: v.Fence(), Activate: e.spec.Activate})
 	}
 }
 

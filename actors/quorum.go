@@ -248,7 +248,7 @@ func (r *run) transmit(l *letter) {
 	r.mu.Unlock()
 	here := l.To == string(r.host.opts.Self.Node) && l.Flags&requestFallback == 0
 	if here {
-		if body, ok := r.host.read(r.host.View(), r.kind, ring.Partition(l.Partition), l.payload, &r.room.reads); ok {
+		if body, ok := r.host.read(r.host.View(), l.RingVersion, r.kind, ring.Partition(l.Partition), l.payload, &r.room.reads); ok {
 			r.mu.Lock()
 			r.answer(seq, body)
 			return

@@ -37,10 +37,11 @@ func (a *vnodeActor) withdraw() {
 }
 
 // read serves a command in the caller's goroutine if it only reads and the
-// partition's vnode serves on this node. room is the caller's.
-func (h *Host) read(v *View, kind string, p ring.Partition, body []byte, room *vnode.Reads) ([]byte, bool) {
+// partition's vnode serves on this node to who asks by that ring version. room is
+// the caller's.
+func (h *Host) read(v *View, ringVersion uint64, kind string, p ring.Partition, body []byte, room *vnode.Reads) ([]byte, bool) {
 	e, ok := h.kinds[kind]
-	if !ok || e.reader == nil || int(p) >= len(e.serving) {
+	if !ok || ringVersion < v.Fence() || e.reader == nil || int(p) >= len(e.serving) {
 		return nil, false
 	}
 	s := e.serving[p].Load()

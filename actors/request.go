@@ -52,28 +52,42 @@ func (c *waiter) viewed(*View) {}
 // requests is asked a few times. When the answer is lost the
 // error is ErrUnknownOutcome and the command is not repeated.
 func (h *Host) Request(ctx context.Context, kind topology.Kind, p ring.Partition, body []byte) ([]byte, error) {
+	return h.insist(ctx, messages.TypeRequest, kind, p, body)
+}
+
+// Fence has the vnode that owns the partition hold the fence of the record
+// applied here, and returns when that is durable there: it has served nothing
+// since that was sent by an older ring, and will not (F16). Errors are those of
+// Request; it may be asked any number of times.
+func (h *Host) Fence(ctx context.Context, kind topology.Kind, p ring.Partition) error {
+	_, err := h.insist(ctx, messages.TypeFence, kind, p, nil)
+	return err
+}
+
+// insist sends until there is an answer that is not to be asked for again.
+func (h *Host) insist(ctx context.Context, typ messages.Type, kind topology.Kind, p ring.Partition, body []byte) ([]byte, error) {
 	shed := 0
 	for attempt := 0; ; attempt++ {
 		v := h.View()
-		f, err := h.ask(ctx, v, kind, p, body)
+		f, err := h.ask(ctx, v, typ, kind, p, body)
 		if err != nil {
-			return nil, fmt.Errorf("request %s/%d: %w", kind, p, err)
+			return nil, fmt.Errorf("%v %s/%d: %w", typ, kind, p, err)
 		}
 		if f.Code == messages.CodeOK {
 			return f.payload, nil
 		}
 		if f.Code == messages.CodeOverloaded {
 			if shed++; shed > overloadTries {
-				return nil, fmt.Errorf("request %s/%d: %w", kind, p, decodeError(f))
+				return nil, fmt.Errorf("%v %s/%d: %w", typ, kind, p, decodeError(f))
 			}
 		}
 		if err := h.awaitRetry(ctx, v, f, attempt); err != nil {
-			return nil, fmt.Errorf("request %s/%d: %w", kind, p, err)
+			return nil, fmt.Errorf("%v %s/%d: %w", typ, kind, p, err)
 		}
 	}
 }
 
-func (h *Host) ask(ctx context.Context, v *View, kind topology.Kind, p ring.Partition, body []byte) (*letter, error) {
+func (h *Host) ask(ctx context.Context, v *View, typ messages.Type, kind topology.Kind, p ring.Partition, body []byte) (*letter, error) {
 	owner, epoch := v.Owner(kind, p)
 	if owner == "" {
 		return nil, fmt.Errorf("no vnode kind %q with partition %d: %w", kind, p, topology.ErrUnknownKind)
@@ -82,9 +96,12 @@ func (h *Host) ask(ctx context.Context, v *View, kind topology.Kind, p ring.Part
 	id := h.ends.add(c)
 	defer h.ends.remove(id)
 	f := &letter{Header: messages.Header{
-		Type: messages.TypeRequest, From: string(h.opts.Self.Node), FromIncarnation: h.opts.Self.Incarnation, To: string(owner),
+		Type: typ, From: string(h.opts.Self.Node), FromIncarnation: h.opts.Self.Incarnation, To: string(owner),
 		Kind: kind, Partition: uint32(p), RingVersion: v.Version(), Epoch: epoch, Seq: id, Endpoint: id,
 	}, payload: body}
+	if typ == messages.TypeFence {
+		f.RingVersion = v.Fence()
+	}
 	h.send(f)
 	select {
 	case a := <-c.done:

@@ -201,7 +201,7 @@ func (a *vnodeActor) recover() {
 // session of its staging generation. A sealed copy without one was promoted, and
 // the process ended before its record said so: promoting it again is no error.
 func recovered(r store.Record, staged uint64) vnode.Recovered {
-	e := vnode.Recovered{Epoch: r.Epoch, Frozen: r.Frozen, Staged: staged, Tombstone: r.Tombstone != ""}
+	e := vnode.Recovered{Epoch: r.Epoch, Fence: r.RingVersion, Frozen: r.Frozen, Staged: staged, Tombstone: r.Tombstone != ""}
 	if r.Sealed != 0 && (staged == r.Sealed || staged == 0) {
 		e.Staged, e.Seal = r.Sealed, r.Seal
 	}

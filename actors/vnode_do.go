@@ -7,6 +7,7 @@ import (
 
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/handoff"
+	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/vnode"
 )
 
@@ -44,7 +45,10 @@ func (a *vnodeActor) do(action vnode.Action) {
 		parked := a.parked
 		a.parked = nil
 		for _, f := range parked {
-			if !a.twice(f) {
+			switch {
+			case f.Type == messages.TypeFence:
+				a.refuseOwner(f, messages.CodeWrongOwner)
+			case !a.twice(f):
 				a.forward(f, x.Owner)
 			}
 		}
@@ -129,6 +133,7 @@ func (a *vnodeActor) propose(op topology.Op) {
 // node that can't keep its promises must not go on with the partition.
 func (a *vnodeActor) keep(change func()) bool {
 	change()
+	a.record.RingVersion = max(a.record.RingVersion, a.life.Fence())
 	if err := a.kind.engine.SetRecord(a.id, a.record); err != nil {
 		a.log.Error("record not stored", "err", err)
 		return false

@@ -9,6 +9,10 @@ import (
 
 // admit serves a frame as the lifecycle decides.
 func (a *vnodeActor) admit(f *letter) {
+	if f.Type == messages.TypeFence {
+		a.hold(f)
+		return
+	}
 	if a.servesFrozen(f) {
 		a.serve(f, false)
 		return
@@ -38,10 +42,33 @@ func (a *vnodeActor) admit(f *letter) {
 	}
 }
 
+// hold raises the fence as it is asked to (C8). The answer says that the fence is
+// durable and that every request served before is in the store; to be asked the
+// same again is answered again.
+func (a *vnodeActor) hold(f *letter) {
+	switch a.life.AdmitFence(f.RingVersion, f.Epoch) {
+	case vnode.Serve:
+		a.step(vnode.FenceRaised{Version: f.RingVersion})
+		if a.record.RingVersion < f.RingVersion && !a.keep(func() {}) {
+			a.host.refuse(f, messages.CodeInternal, "the fence is not stored")
+			return
+		}
+		a.host.respond(f, nil)
+	case vnode.Park:
+		a.parked = append(a.parked, f)
+	case vnode.StaleRing:
+		a.refuseOwner(f, messages.CodeStaleRing)
+	case vnode.WrongOwner:
+		a.refuseOwner(f, messages.CodeWrongOwner)
+	default:
+		a.refuseOwner(f, messages.CodeFrozen)
+	}
+}
+
 // servesFrozen reports whether the vnode is frozen and its module answers the
 // command all the same.
 func (a *vnodeActor) servesFrozen(f *letter) bool {
-	if _, frozen := a.life.State().(vnode.Frozen); !frozen || f.Type != messages.TypeRequest {
+	if _, frozen := a.life.State().(vnode.Frozen); !frozen || f.Type != messages.TypeRequest || f.RingVersion < a.life.Fence() {
 		return false
 	}
 	m, ok := a.module.(vnode.FrozenServer)

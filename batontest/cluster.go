@@ -208,6 +208,13 @@ func (c *Cluster) CutOneWay(from, to string) {
 	c.network.CutOneWay(ring.NodeID(from), ring.NodeID(to))
 }
 
+// CutRecord keeps a node from the replicated record: it sees no change of it, and
+// can't propose any.
+func (c *Cluster) CutRecord(name string) { c.record.Cut(ring.NodeID(name)) }
+
+// HealRecord takes a CutRecord back.
+func (c *Cluster) HealRecord(name string) { c.record.Heal(ring.NodeID(name)) }
+
 // Heal mends the links between two nodes.
 func (c *Cluster) Heal(a, b string) { c.network.Heal(ring.NodeID(a), ring.NodeID(b)) }
 

@@ -57,6 +57,9 @@ const (
 
 	TypeRequest  Type = 8 // raw: a vnode command; Seq is the request id, Endpoint the asker
 	TypeResponse Type = 9 // raw, or Error when Code is set; Seq and Endpoint as in the request
+	// TypeFence asks the owner of the partition at Epoch to serve nothing that is sent by a ring below RingVersion, and is
+	// answered like a request when that is durable; empty.
+	TypeFence Type = 10
 
 	TypePipeEnqueue Type = 16 // raw: Enqueue and a batch of items; Seq is its place in the sender's stream
 	TypePipeAck     Type = 17 // PipeAck; Seq is the highest sequence taken
@@ -88,7 +91,7 @@ const (
 
 var typeNames = [256]string{
 	TypeHello: "hello", TypeHelloReply: "hello_reply",
-	TypeRequest: "request", TypeResponse: "response",
+	TypeRequest: "request", TypeResponse: "response", TypeFence: "fence",
 	TypePipeEnqueue: "pipe_enqueue", TypePipeAck: "pipe_ack", TypePipeRefuse: "pipe_refuse",
 	TypeGetSpec: "get_spec", TypeSpecReply: "spec_reply", TypeEndOfInputs: "end_of_inputs", TypeDone: "done",
 	TypeWorkerFailed: "worker_failed", TypeDestroy: "destroy", TypeDestroyReply: "destroy_reply",

@@ -47,5 +47,6 @@
 //   - I5 A command hops at most once (F14).
 //   - I6 A Tombstone and an Absent vnode name the owner; they never answer as if they were empty.
 //   - I7 What was parked or deferred during a session is answered: by the owner after the flip, here after an abort.
-//   - I8 A fallback answers only under a hint of the record, and forgets an item only once the owner has it durably.
+//   - I8 A request that was sent by a ring below the fence is not served, and the fence never falls (F16).
+//   - I9 A fallback answers only under a hint of the record, and forgets an item only once the owner has it durably.
 package vnode

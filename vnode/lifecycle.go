@@ -17,6 +17,7 @@ type Lifecycle struct {
 	state     State
 	part      topology.Part
 	version   uint64
+	fence     uint64 // the lowest ring version that is served (F16)
 	activate  bool
 	promoted  uint64 // epoch of the active generation found at the start, 0 for none
 	leftover  uint64 // session of an unsealed staging found at the start, 0 for none
@@ -58,6 +59,9 @@ func (l *Lifecycle) Version() uint64 { return l.version }
 // which epoch.
 func (l *Lifecycle) Owner() (ring.NodeID, uint64) { return l.part.Owner, l.part.Epoch }
 
+// Fence returns the lowest ring version that is served. It never falls.
+func (l *Lifecycle) Fence() uint64 { return l.fence }
+
 // Step applies one event and returns what to do, in order.
 func (l *Lifecycle) Step(e Event) []Action {
 	var out []Action
@@ -92,11 +96,14 @@ func (l *Lifecycle) Step(e Event) []Action {
 		}
 	case DataDeleted:
 		out = l.dataDeleted(e)
+	case FenceRaised:
+		l.fence = max(l.fence, e.Version)
 	}
 	return l.reconcile(out)
 }
 
 func (l *Lifecycle) recovered(e Recovered) []Action {
+	l.fence = max(l.fence, e.Fence)
 	switch {
 	case e.Frozen != 0:
 		// F10: a restart never thaws; the record decides.
@@ -121,6 +128,7 @@ func (l *Lifecycle) applied(e Applied) []Action {
 		return nil
 	}
 	l.version, l.part, l.activate = e.Version, e.Part, e.Activate
+	l.fence = max(l.fence, e.Fence)
 	var id uint64
 	if e.Part.Transfer != nil {
 		id = e.Part.Transfer.Session
@@ -237,7 +245,7 @@ const (
 	Park                            // wait for the record; replayed or forwarded later
 	ForwardNow                      // send to the owner with one more hop
 	WrongOwner                      // answer who owns the partition
-	StaleRing                       // a forwarded command found no owner (F14)
+	StaleRing                       // the sender's ring is below the fence (F16), or a forwarded command found no owner (F14)
 	RefuseFrozen                    // too many are parked
 )
 
@@ -245,6 +253,9 @@ const (
 // ringVersion and has been forwarded hop times. Park counts the command as
 // parked.
 func (l *Lifecycle) Admit(ringVersion uint64, hop uint8) Verdict {
+	if ringVersion < l.fence { // F16
+		return StaleRing // also where it would be sent on under a newer ring
+	}
 	switch l.state.(type) {
 	case Owner:
 		return Serve
@@ -266,6 +277,24 @@ func (l *Lifecycle) Admit(ringVersion uint64, hop uint8) Verdict {
 		return ForwardNow
 	}
 	return WrongOwner
+}
+
+// AdmitFence decides about a message that asks the owner of epoch to hold a
+// fence: Serve means to raise it and to answer when that is durable, also again.
+// The others are as for Admit.
+func (l *Lifecycle) AdmitFence(version, epoch uint64) Verdict {
+	switch {
+	case version < l.fence:
+		return StaleRing
+	case version > l.version:
+		return l.Defer() // F5: nobody may fence by a record that is not there
+	case l.part.Owner != l.self || l.part.Epoch != epoch:
+		return WrongOwner
+	}
+	if _, ok := l.state.(Activating); ok {
+		return l.Defer()
+	}
+	return Serve
 }
 
 // Defer counts one more command that waits for the end of the session, or

@@ -87,6 +87,7 @@ type (
 	// for none; Seal its seal when that was durable.
 	Recovered struct {
 		Epoch     uint64
+		Fence     uint64 // the lowest ring version that is served
 		HasData   bool
 		Frozen    uint64
 		Staged    uint64
@@ -97,6 +98,8 @@ type (
 	Applied struct {
 		Version uint64
 		Part    topology.Part
+		// Fence is the record's.
+		Fence uint64
 		// Activate is the kind's property: the target asks the record before
 		// its first acknowledgement.
 		Activate bool
@@ -128,6 +131,8 @@ type (
 	SourceGone struct{ Session uint64 }
 	// DataDeleted answers DeleteData.
 	DataDeleted struct{ Session uint64 }
+	// FenceRaised: whoever asks by an older record is refused from now on.
+	FenceRaised struct{ Version uint64 }
 )
 
 func (Recovered) event()      {}
@@ -140,6 +145,7 @@ func (CopySealed) event()     {}
 func (CopyPromoted) event()   {}
 func (SourceGone) event()     {}
 func (DataDeleted) event()    {}
+func (FenceRaised) event()    {}
 
 // Action is what the shell must do, in the order given.
 type Action interface{ action() }

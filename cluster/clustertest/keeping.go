@@ -42,7 +42,7 @@ func (g *Generator) keeping() topology.Op {
 		p = ring.Partition(g.rnd.IntN(g.state.RingSize()))
 	}
 	x := g.state.Part(k.Name, p)
-	return topology.MarkWhole{Kind: k.Name, Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since - uint64(g.rnd.IntN(8)/7)}
+	return topology.MarkWhole{Kind: k.Name, Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since - uint64(g.rnd.IntN(8)/7), Fence: g.state.Fence() - uint64(g.rnd.IntN(16)/15)}
 }
 
 func (g *Generator) putMetadata() topology.Op {

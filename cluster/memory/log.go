@@ -55,6 +55,21 @@ func (l *Log) Lead(node ring.NodeID) bool {
 	return false
 }
 
+// Cut separates a node's open handles from the log, as Store.Cut does.
+func (l *Log) Cut(node ring.NodeID) { l.each(node, (*Store).Cut) }
+
+// Heal takes a Cut back.
+func (l *Log) Heal(node ring.NodeID) { l.each(node, (*Store).Heal) }
+
+func (l *Log) each(node ring.NodeID, f func(*Store)) {
+	l.mu.Lock()
+	all := slices.DeleteFunc(slices.Clone(l.handles), func(s *Store) bool { return s.node != node })
+	l.mu.Unlock()
+	for _, s := range all {
+		f(s)
+	}
+}
+
 // elect keeps the leader while it may lead, and else takes the first handle that may: one that can be
 // reached and whose node is a member. Before there is a cluster, any handle that can be reached leads.
 func (l *Log) elect() {

@@ -69,7 +69,7 @@ func everyOp(t testing.TB) []topology.Op {
 		topology.BeginSeal{Session: 300, Past: []uint64{200, 400}},
 		topology.MarkIncomplete{Node: "b", Incarnation: 2, Kind: "kv"},
 		topology.MarkDamaged{Kind: "kv", Partition: 7},
-		topology.MarkWhole{Kind: "kv", Partition: 7, Owner: "b", Epoch: 3, Since: 300},
+		topology.MarkWhole{Kind: "kv", Partition: 7, Owner: "b", Epoch: 3, Since: 300, Fence: 299},
 	}
 }
 

@@ -320,6 +320,9 @@ type MarkWhole struct {
 	Epoch uint64
 	// Since is the Part's Since from before the repair: what was lost meanwhile is not repaired.
 	Since uint64
+	// Fence is the fence that every vnode which shares a preflist with the partition held before the
+	// repair. It must not be below the record's.
+	Fence uint64
 }
 
 // OpName returns the operation's name in lower case, as in logs and errors; "none" for nil.

@@ -153,6 +153,7 @@ func (w *writer) keeping(op Op) {
 		w.str(string(op.Owner))
 		w.u64(op.Epoch)
 		w.u64(op.Since)
+		w.u64(op.Fence)
 	}
 }
 
@@ -322,7 +323,7 @@ func (r *reader) op(t tag) Op {
 	case tagMarkDamaged:
 		return MarkDamaged{Kind: r.str(), Partition: r.partition()}
 	case tagMarkWhole:
-		return MarkWhole{Kind: r.str(), Partition: r.partition(), Owner: r.node(), Epoch: r.u64(), Since: r.u64()}
+		return MarkWhole{Kind: r.str(), Partition: r.partition(), Owner: r.node(), Epoch: r.u64(), Since: r.u64(), Fence: r.u64()}
 	case tagClearPlan:
 		return ClearPlan{}
 	}

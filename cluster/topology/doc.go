@@ -77,7 +77,8 @@
 //	    change without a transfer only in the commit that removes them by force
 //	I12 a transfer comes to StageSeal beside no neighbour in StageSeal, StageDrain or StageAbort that
 //	    BeginSeal does not name (K7)
-//	I13 a copy that lost acknowledged data is incomplete until MarkWhole names that loss, wherever it
-//	    moves; a hint ends by its CloseHint, or its owner is incomplete
+//	I13 a copy that lost acknowledged data is incomplete until MarkWhole names that loss and the
+//	    fence, wherever it moves; a hint ends by its CloseHint, or its owner is incomplete
 //	I14 the certificates of a partition of a kind are a chain: each has the hash of the one before
+//	I15 a commit that gives up a copy raises the fence to its version
 package topology

@@ -109,6 +109,8 @@ func (op MarkWhole) apply(c *change) {
 	case x.incomplete == 0:
 	case x.incomplete != op.Since:
 		c.refuse(CodeStale, "it is incomplete since version %d: repair what was lost then", x.incomplete)
+	case op.Fence < c.fence: // F16
+		c.refuse(CodeStale, "its neighbours hold fence %d, that of the record is %d: fence them, and repair it again", op.Fence, c.fence)
 	default:
 		x.incomplete = 0
 		c.putPart(k, op.Partition, x)

@@ -350,7 +350,7 @@ func (w *world) drawKept(node ring.NodeID) topology.Op {
 		topology.OpenHint{Kind: "kv", Partition: p, Node: node, Incarnation: m.Incarnation, Grace: w.s.Grace()},
 		topology.AdvanceGrace{From: w.s.Grace()},
 		topology.MarkIncomplete{Node: node, Incarnation: m.Incarnation, Kind: "kv"},
-		topology.MarkWhole{Kind: "kv", Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since},
+		topology.MarkWhole{Kind: "kv", Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since, Fence: w.s.Fence()},
 	}
 	for h := range w.s.AllHints() {
 		ops = append(ops, topology.CloseHint{Kind: h.Kind, Partition: h.Partition, Node: h.Node, Opened: h.Opened})
@@ -378,6 +378,9 @@ func (w *world) checkKept(before topology.State, op topology.Op, out topology.Ou
 	if _, advances := op.(topology.AdvanceGrace); w.s.Grace() != before.Grace() && !(advances && w.s.Grace() == before.Grace()+1) {
 		w.t.Fatalf("I4: grace %d after %d by %s", w.s.Grace(), before.Grace(), topology.OpName(op))
 	}
+	if f := w.s.Fence(); f != before.Fence() && f != out.Version {
+		w.t.Fatalf("I4: fence %d after %d by %s at %d", f, before.Fence(), topology.OpName(op), out.Version)
+	}
 	for _, k := range before.Kinds() {
 		for p, x := range before.Parts(k.Name) {
 			y := w.s.Part(k.Name, p)
@@ -385,10 +388,10 @@ func (w *world) checkKept(before topology.State, op topology.Op, out topology.Ou
 			switch {
 			case y.Incomplete != (y.Since > 0) || y.Since > w.s.Version():
 				w.t.Fatalf("I13: %s/%d %+v", k.Name, p, y)
-			case x.Incomplete && !y.Incomplete && !(repaired && whole.Since == x.Since && whole.Epoch == x.Epoch):
+			case x.Incomplete && !y.Incomplete && !(repaired && whole.Since == x.Since && whole.Epoch == x.Epoch && whole.Fence >= before.Fence()):
 				w.t.Fatalf("I13: %s/%d became whole by %s", k.Name, p, topology.OpName(op))
-			case y.Reassigned != nil && y.Reassigned.Version == out.Version && out.Changed() && !y.Incomplete:
-				w.t.Fatalf("I13: %s/%d was given by force and is whole", k.Name, p)
+			case y.Reassigned != nil && y.Reassigned.Version == out.Version && out.Changed() && (!y.Incomplete || w.s.Fence() != out.Version):
+				w.t.Fatalf("I13: %s/%d was given by force, fence %d: %+v", k.Name, p, w.s.Fence(), y)
 			}
 		}
 	}

@@ -98,6 +98,7 @@ func (c *change) targetRemoved(t Transfer) {
 		c.revert(t)
 		if !c.kinds[c.kindIndex(t.Kind)].Activate { // the target may have acknowledged since the flip
 			c.markParts(t.Kind, func(p ring.Partition, _ *part) bool { return p == t.Partition })
+			c.fence = c.version
 		}
 	case t.Stage == StageDrain && !t.Activated:
 		t.Stage, t.Reason = StageAbort, ReasonTargetDown
@@ -125,6 +126,7 @@ func (c *change) reassign(nodes []ring.NodeID) {
 			x.owner, x.given, x.failure = c.ring.Owner(p), given[i], nil
 			x.incomplete, x.lost = c.version, c.version
 			x.epoch++
+			c.fence = c.version
 			return true
 		})
 		if changed {

@@ -45,6 +45,8 @@ type record struct {
 	metadataVersion uint64 // version of the last change of an entry
 	hints           sorted[Hint]
 	grace           uint64
+
+	fence uint64 // version at which a copy was last given up
 }
 
 var emptyRecord record
@@ -80,6 +82,10 @@ func (s State) Term() (uint64, ring.NodeID) { return s.rec().term, s.rec().leade
 
 // LastSession returns the newest session issued.
 func (s State) LastSession() uint64 { return s.rec().session }
+
+// Fence returns the version at which copies were last given up with the member that owned them, 0 if none
+// ever was. Who asks by an older record may count on them: no vnode that has applied it serves that (F16).
+func (s State) Fence() uint64 { return s.rec().fence }
 
 // Ring returns the committed ring, where partitions are bound for, or nil on an empty record. Who
 // serves a partition now is its Part's Owner.

@@ -10,7 +10,7 @@ import (
 // elsewhere nodes and kinds are positions in these lists:
 //
 //	byte format, cluster id, counters, kinds, members, joins, [rings, plan, parts, transfers,
-//	grace, metadata, hints], proposers with their outcomes, CRC-32C
+//	grace, fence, metadata, hints], proposers with their outcomes, CRC-32C
 //
 // The part in brackets is absent from an empty record.
 const stateFormat = 4
@@ -43,6 +43,7 @@ func (s State) AppendBinary(b []byte) ([]byte, error) {
 		}
 		w.transfers(r)
 		w.u64(r.grace)
+		w.u64(r.fence)
 		w.metadata(r)
 		w.hints(r)
 	}

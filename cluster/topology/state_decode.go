@@ -7,8 +7,8 @@ import (
 )
 
 // DecodeState reads exactly one record. Bytes that AppendBinary does not make are ErrDamaged, also
-// when only what they say cannot be; those of another format version are ErrFormat. Format 2, of
-// records without grace, metadata and hints, is read too. The record keeps no reference to b.
+// when only what they say cannot be; those of another format version are ErrFormat. Formats 2,
+// of records without grace, metadata and hints, and 3, without the fence, are read too. The record keeps no reference to b.
 func DecodeState(b []byte) (State, error) {
 	r, err := newReader("record", b, 2, stateFormat)
 	if err != nil {
@@ -81,9 +81,22 @@ func (r *reader) body(c *record) {
 	r.transfers(c)
 	if r.format > 2 {
 		c.grace = r.u64()
+		c.fence = r.fence(c)
 		r.metadata(c)
 		r.hints(c)
 	}
+}
+
+// fence reads the fence. Until format 3 there was none: it is where parts were last reassigned.
+func (r *reader) fence(c *record) uint64 {
+	if r.format < 4 {
+		return c.fence
+	}
+	f := r.u64()
+	if f < c.fence || f > c.version {
+		r.fail("fence %d at version %d, after a reassignment at %d", f, c.version, c.fence)
+	}
+	return f
 }
 
 func (r *reader) members() []Member {
@@ -206,6 +219,7 @@ func (r *reader) parts(c *record, kind int) parts {
 				given[g] = &g
 			}
 			x.given = given[g]
+			c.fence = max(c.fence, g.Version)
 		}
 		r.incomplete(c, x)
 	}

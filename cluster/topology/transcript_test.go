@@ -293,7 +293,7 @@ func (x *transcript) keepingOp() topology.Op {
 		part := x.s.Part(kind, p)
 		return topology.MarkWhole{
 			Kind: kind, Partition: p, Owner: ring.NodeID(x.str("node", string(part.Owner))),
-			Epoch: x.num("epoch", part.Epoch), Since: x.num("since", part.Since),
+			Epoch: x.num("epoch", part.Epoch), Since: x.num("since", part.Since), Fence: x.num("fence", x.s.Fence()),
 		}
 	}
 	return x.transferOp()

@@ -50,6 +50,23 @@ var table = []Mutant{
 		Red:      []string{"TestLifecycle_transcripts"},
 	},
 	{
+		Name: "F16: a request below the fence is served",
+		Edits: []Edit{{
+			"vnode/lifecycle.go", "if ringVersion < l.fence {", "if false {",
+		}},
+		Packages: []string{".", "./vnode"},
+		Red:      []string{"TestFence_staleCoordinator", "TestLifecycle_fence"},
+	},
+	{
+		Name: "F16: a copy that was given up is replaced before its neighbours hold the fence",
+		Edits: []Edit{
+			{"cluster/topology/incomplete.go", "case op.Fence < c.fence:", "case false:"},
+			{"entropy.go", "if view.Fence() == 0 {", "if true {"},
+		},
+		Packages: []string{"."},
+		Red:      []string{"TestFence_staleCoordinator"},
+	},
+	{
 		Name: "K3: a read answers before r copies hold what it says",
 		Edits: []Edit{{
 			"kv/read.go", "return v.answered && !v.damaged && v.none == m.target.none && (v.none || v.digest == m.target.digest)", "return v.answered && !v.damaged",
