@@ -36,6 +36,8 @@ func (h *Host) applyState(s topology.State) {
 	h.sessions.Apply(s.Version(), open)
 	v := newView(s)
 	h.view.Store(v)
+	h.progress.setRate(s.TransferRate(h.opts.Self.Node))
+	h.progress.seals(v)
 	for _, e := range h.kinds {
 		h.applyKind(e, old, v)
 		h.tellFallbacks(e, v)

@@ -372,6 +372,7 @@ func (h *Host) sweep(now time.Time) {
 		h.tellFallbacks(e, fallbackTick{})
 	}
 	h.look(now)
+	h.warnOfSeals(now)
 	h.ends.each(func(d endpoint) {
 		if r, ok := d.(*run); ok {
 			r.sweep(now)

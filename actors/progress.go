@@ -9,6 +9,7 @@ import (
 
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/handoff"
 	"github.com/dee2748c/baton/store"
 )
 
@@ -32,6 +33,10 @@ type TransferProgress struct {
 	TotalItems, TotalBytes uint64
 	// Attempt is the number of the stream under the session, from 1.
 	Attempt int
+	// ItemRate and ByteRate are what was moved per second in the latest seconds.
+	ItemRate, ByteRate float64
+	// Stall is what took most of the latest seconds, if anything did.
+	Stall handoff.Wait
 }
 
 // Size is what one partition of one kind holds on this node.
@@ -40,11 +45,20 @@ type Size struct {
 	Items, Bytes uint64
 }
 
-// progresses are the transfers that this node sends or receives now.
+// progresses are the transfers that this node sends or receives now, and what
+// bounds and delays them.
 type progresses struct {
-	mu   sync.Mutex
-	all  map[progressKey]*TransferProgress
-	rate float64 // of finished outgoing ones, bytes/s, weighted towards the latest
+	mu      sync.Mutex
+	all     map[progressKey]*metered
+	rate    float64 // of finished outgoing ones, bytes/s, weighted towards the latest
+	pace    handoff.Pace
+	sealing map[uint64]*sealing
+}
+
+// metered is one stream, seen from one side.
+type metered struct {
+	TransferProgress
+	meter handoff.Meter
 }
 
 // measured is the least size of a transfer whose rate says something, in bytes.
@@ -62,21 +76,39 @@ func (p *progresses) begin(x TransferProgress) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.all == nil {
-		p.all = make(map[progressKey]*TransferProgress)
+		p.all = make(map[progressKey]*metered)
 	}
-	p.all[progressKey{x.Session, x.Outgoing}] = &x
+	p.all[progressKey{x.Session, x.Outgoing}] = &metered{x, handoff.NewMeter(x.Started)}
 }
 
-// change updates a count that was begun.
-func (p *progresses) change(session uint64, outgoing bool, f func(*TransferProgress)) {
+// change updates a stream that was begun.
+func (p *progresses) change(session uint64, outgoing bool, f func(x *metered, now time.Time)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if x := p.all[progressKey{session, outgoing}]; x != nil {
-		f(x)
-		x.Updated = time.Now()
+		f(x, time.Now())
 	}
 }
 
+// moved counts a batch, and what is sent also against the node's rate.
+func (p *progresses) moved(session uint64, outgoing bool, items, bytes int) {
+	p.change(session, outgoing, func(x *metered, now time.Time) {
+		x.Items += uint64(items)
+		x.Bytes += uint64(bytes)
+		x.Updated = now
+		x.meter.Moved(now, items, bytes)
+		if outgoing {
+			p.pace.Charge(now, bytes)
+		}
+	})
+}
+
+// waits says what a stream waits for from now on.
+func (p *progresses) waits(session uint64, outgoing bool, w handoff.Wait) {
+	p.change(session, outgoing, func(x *metered, now time.Time) { x.meter.Waits(now, w) })
+}
+
+// end forgets a stream, and returns how far it came.
 func (p *progresses) end(session uint64, outgoing bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,24 +123,45 @@ func (p *progresses) end(session uint64, outgoing bool) {
 	delete(p.all, k)
 }
 
-// moved counts a batch.
-func moved(items, bytes int) func(*TransferProgress) {
-	return func(p *TransferProgress) {
-		p.Items += uint64(items)
-		p.Bytes += uint64(bytes)
-	}
+// setRate bounds what this node sends, in bytes per second; 0 is no bound.
+func (p *progresses) setRate(rate uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pace.SetRate(time.Now(), rate)
+}
+
+// look is how long a stream waits for its turn at most before it asks again: the
+// rate may be another by then.
+const look = 100 * time.Millisecond
+
+// turn returns how long a stream has to wait before it may send more of its
+// snapshot. Changes wait for nothing.
+func (p *progresses) turn() time.Duration {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return min(p.pace.Wait(time.Now()), look)
 }
 
 // Transfers returns how far the transfers at this node are, in session order.
 func (h *Host) Transfers() []TransferProgress {
-	h.progress.mu.Lock()
-	defer h.progress.mu.Unlock()
-	out := make([]TransferProgress, 0, len(h.progress.all))
-	for _, p := range h.progress.all {
-		out = append(out, *p)
+	p := &h.progress
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	now := time.Now()
+	out := make([]TransferProgress, 0, len(p.all))
+	for _, x := range p.all {
+		t := x.TransferProgress
+		t.ItemRate, t.ByteRate = x.meter.Rates(now)
+		t.Stall = x.meter.Stall(now)
+		out = append(out, t)
 	}
 	slices.SortFunc(out, func(a, b TransferProgress) int { return cmp.Compare(a.Session, b.Session) })
 	return out
+}
+
+// perSecond is for people: whole numbers, also of what took no time.
+func perSecond(n uint64, d time.Duration) uint64 {
+	return uint64(float64(n) / max(d.Seconds(), 1e-6))
 }
 
 // Sizes returns what the partitions that this node owns hold, by kind and

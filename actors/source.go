@@ -91,6 +91,7 @@ func (s *sourceTask) run() error {
 		return err
 	}
 	defer guard.Leave()
+	s.log.Info("handoff starting", "type", s.transfer.Type.String())
 	stop := context.AfterFunc(guard.Context(), func() { s.cancel(context.Cause(guard.Context())) })
 	defer stop()
 	for attempt := 1; ; attempt++ {
@@ -129,6 +130,8 @@ type sourceStream struct {
 	began   time.Time
 	fail    handoff.Fail
 	over    bool
+	held    *handoff.ReadBulk // waits for its turn at the node's rate
+	turn    *time.Timer
 }
 
 // stream runs the machine over one stream and says what follows; a zero Then
@@ -154,6 +157,8 @@ func (s *sourceTask) stream(attempt int) handoff.Fail {
 		return st.fail
 	}
 	st.stream = stream
+	st.turn = time.NewTimer(look)
+	st.turn.Stop()
 	go func() {
 		defer close(received)
 		st.receive()
@@ -161,8 +166,16 @@ func (s *sourceTask) stream(attempt int) handoff.Fail {
 	st.drive(handoff.StreamOpened{})
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
+	defer st.turn.Stop()
 	for !st.over {
+		st.waits()
 		select {
+		case <-st.turn.C:
+			if x := st.held; x != nil {
+				st.held = nil
+				st.readBulk(*x)
+				st.settle()
+			}
 		case <-tick.C:
 			st.drive(handoff.Tick{})
 		case e := <-st.inbox:
@@ -246,7 +259,12 @@ func senderEvent(f messages.Frame) handoff.SenderEvent {
 
 // drive feeds the machine, and what its actions answer at once.
 func (st *sourceStream) drive(e handoff.SenderEvent) {
-	st.queue = append(st.queue, e)
+	st.answer(e)
+	st.settle()
+}
+
+// settle feeds the machine what is there for it.
+func (st *sourceStream) settle() {
 	for len(st.queue) > 0 && !st.over {
 		e := st.queue[0]
 		st.queue = st.queue[1:]
@@ -261,9 +279,9 @@ func (st *sourceStream) drive(e handoff.SenderEvent) {
 func (st *sourceStream) count(e handoff.SenderEvent) {
 	switch e := e.(type) {
 	case handoff.BulkRead:
-		st.host.progress.change(st.transfer.Session, true, moved(e.Items, len(e.Payload)))
+		st.host.progress.moved(st.transfer.Session, true, e.Items, len(e.Payload))
 	case handoff.DirtyRead:
-		st.host.progress.change(st.transfer.Session, true, moved(e.Items, len(e.Payload)))
+		st.host.progress.moved(st.transfer.Session, true, e.Items, len(e.Payload))
 	}
 }
 
@@ -276,11 +294,7 @@ func (st *sourceStream) do(action handoff.SenderAction) {
 	case handoff.RequestFold:
 		st.requestFold()
 	case handoff.ReadBulk:
-		if st.bulk == nil { // the module exports its state: all of it counts as changed
-			st.answer(handoff.BulkRead{Last: true})
-			return
-		}
-		st.answer(st.bulk.Read(x.MaxBytes))
+		st.readBulk(x)
 	case handoff.ReadDirty:
 		st.readDirty(x)
 	case handoff.SendItems:
@@ -301,7 +315,10 @@ func (st *sourceStream) do(action handoff.SenderAction) {
 		st.log.Debug("changes do not get fewer", "lag", x.Lag)
 	case handoff.Done:
 		st.over = true
-		st.log.Debug("copy sealed", "seal", x.Seal.String(), "took", time.Since(st.began))
+		sent := st.machine.Stats()
+		took := time.Since(st.began)
+		st.log.Info("handoff sent", "items", sent.Items, "of", x.Seal.Items, "bytes", sent.Bytes, "took", took,
+			"bytes_per_second", perSecond(sent.Bytes, took))
 	case handoff.Fail:
 		st.fail, st.over = x, true
 	}
@@ -329,7 +346,7 @@ func (st *sourceStream) requestFold() {
 		}
 		if reply.snapshot != nil {
 			total := reply.snapshot.Summary()
-			st.host.progress.change(st.transfer.Session, true, func(p *TransferProgress) {
+			st.host.progress.change(st.transfer.Session, true, func(p *metered, _ time.Time) {
 				p.TotalItems, p.TotalBytes = total.Items, total.Bytes
 			})
 			it := reply.snapshot.Scan(nil, nil)
@@ -340,6 +357,28 @@ func (st *sourceStream) requestFold() {
 	case <-st.ctx.Done():
 		st.answer(handoff.Cancelled{Reason: context.Cause(st.ctx).Error()})
 	}
+}
+
+// readBulk reads the next batch of the snapshot, when it is its turn.
+func (st *sourceStream) readBulk(x handoff.ReadBulk) {
+	switch wait := st.host.progress.turn(); {
+	case st.bulk == nil: // the module exports its state: all of it counts as changed
+		st.answer(handoff.BulkRead{Last: true})
+	case wait > 0:
+		st.held = &x
+		st.turn.Reset(wait)
+	default:
+		st.answer(st.bulk.Read(x.MaxBytes))
+	}
+}
+
+// waits tells what the stream waits for now.
+func (st *sourceStream) waits() {
+	w := st.machine.Waits()
+	if st.held != nil {
+		w = handoff.WaitRate
+	}
+	st.host.progress.waits(st.transfer.Session, true, w)
 }
 
 func (st *sourceStream) readDirty(x handoff.ReadDirty) {

@@ -46,6 +46,7 @@ type targetStream struct {
 	frames  chan arrival
 	over    bool
 	err     error
+	began   time.Time
 
 	ctx    context.Context // ends with the stream, or when a later one takes over
 	cancel context.CancelCauseFunc
@@ -119,7 +120,7 @@ func (h *Host) HandleStream(s Stream) error {
 	}
 	t := &targetStream{
 		host: h, stream: s, machine: handoff.NewReceiver(), id: id, kind: e, vnode: to.pid, session: f.Session,
-		frames: make(chan arrival, 1), done: make(chan struct{}),
+		frames: make(chan arrival, 1), done: make(chan struct{}), began: time.Now(),
 		log: h.log.With("kind", id.Kind, "partition", uint32(id.Partition), "session", f.Session, "source", f.From),
 	}
 	t.codec, _ = e.kind.(vnode.ItemCodec)
@@ -173,6 +174,8 @@ func (t *targetStream) view() handoff.View {
 
 // next waits for the source's next frame.
 func (t *targetStream) next() handoff.ReceiverEvent {
+	t.host.progress.waits(t.session, false, handoff.WaitSource)
+	defer t.host.progress.waits(t.session, false, handoff.WaitNothing)
 	var a arrival
 	select {
 	case a = <-t.frames:
@@ -233,8 +236,11 @@ func (t *targetStream) do(action handoff.ReceiverAction) {
 	case handoff.StoreSeal:
 		t.guarded(func(ctx context.Context) error { return t.storeSeal(ctx, x.Seal) })
 	case handoff.ReportSealed:
+		took := time.Since(t.began)
+		t.log.Info("handoff received", "items", x.Seal.Items, "bytes", x.Seal.Bytes, "took", took, "bytes_per_second", perSecond(x.Seal.Bytes, took))
 		t.host.system.Root.Send(t.vnode, stepEvent{vnode.CopySealed{Session: t.session, Seal: x.Seal}})
 	case handoff.SendHelloOK:
+		t.log.Info("handoff receiving")
 		t.send(messages.TypeHandoffHelloReply, 0, marshal(&messages.HandoffHelloReply{HaveSeq: x.HaveSeq}))
 	case handoff.SendAck:
 		t.send(messages.TypeHandoffAck, x.UpTo, nil)
@@ -259,6 +265,8 @@ func (t *targetStream) guarded(effect func(context.Context) error) {
 		return
 	}
 	defer g.Leave()
+	t.host.progress.waits(t.session, false, handoff.WaitStore)
+	defer t.host.progress.waits(t.session, false, handoff.WaitNothing)
 	if err := effect(g.Context()); err != nil {
 		t.answer(handoff.StoreFailed{Err: noSpace(err)})
 	}
@@ -291,7 +299,7 @@ func (t *targetStream) apply(x handoff.Apply) error {
 	if err := t.part.Write(&t.batch); err != nil {
 		return err
 	}
-	t.host.progress.change(t.session, false, moved(x.Items.Len(), x.Items.Size()))
+	t.host.progress.moved(t.session, false, x.Items.Len(), x.Items.Size())
 	t.answer(handoff.Applied{Seq: x.Seq})
 	return nil
 }

@@ -151,9 +151,19 @@ func (a *vnodeActor) storeFreeze(session uint64) {
 // cancelled: the vnode owns the partition as before the move.
 func (a *vnodeActor) cancelled(h vnode.Handoff) {
 	a.endFold()
+	a.log.Info("handoff cancelled", "session", h.Session, "target", string(h.Target), "reason", string(a.whyCancelled(h.Session)))
 	if c, ok := a.module.(vnode.HandoffCanceler); ok {
 		a.guard(func() { c.HandoffCancelled(h) })
 	}
+}
+
+// whyCancelled is what the record says of an aborted session.
+func (a *vnodeActor) whyCancelled(session uint64) topology.Reason {
+	x := a.host.View().Part(a.id.Kind, a.id.Partition)
+	if t := x.Transfer; t != nil && t.Session == session {
+		return t.Reason
+	}
+	return x.LastReason
 }
 
 // finished: the target owns the partition.
@@ -166,7 +176,7 @@ func (a *vnodeActor) finished(h vnode.Handoff) {
 	if f, ok := a.module.(vnode.HandoffFinisher); ok {
 		a.guard(func() { f.HandoffFinished(h) })
 	}
-	a.log.Info("handoff committed", "session", h.Session, "target", string(h.Target),
+	a.log.Info("handoff finished", "session", h.Session, "target", string(h.Target),
 		"items", summary.Items, "bytes", summary.Bytes, "freeze", a.freeze)
 	if e := a.host.opts.Events.Flipped; e != nil {
 		e(FlipEvent{
@@ -250,5 +260,6 @@ func (a *vnodeActor) deleteData(x vnode.DeleteData) {
 		a.log.Error("data not dropped", "err", err)
 		return
 	}
+	a.log.Info("handoff deleted", "session", x.Session, "owner", string(x.Owner))
 	a.step(vnode.DataDeleted{Session: x.Session})
 }
