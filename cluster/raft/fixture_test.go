@@ -133,6 +133,10 @@ func (g *group) start(disk bool, nodes ...ring.NodeID) {
 	}
 	g.commit(first)
 	g.voters(first, voters(len(nodes)))
+	g.until("all are servers", func() bool {
+		st := first.Status()
+		return len(st.Voters)+len(st.Nonvoters) == len(nodes)
+	})
 }
 
 func voters(n int) int { return max(1, min(5, n-(n+1)%2)) }
@@ -200,7 +204,7 @@ func (g *group) until(what string, ok func() bool) {
 	}
 }
 
-// voters waits until the configuration has that many voters and all members in it.
+// voters waits until the configuration has that many voters.
 func (g *group) voters(s *raft.Store, n int) {
 	g.Helper()
 	g.until(fmt.Sprintf("%d voters", n), func() bool { return len(s.Status().Voters) == n })
