@@ -3,9 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"sync"
-	"time"
 
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/actors"
@@ -17,33 +18,33 @@ import (
 // and gRPC server on loopback. There is one copy of everything, as there was in
 // the peer's runs.
 func clusterBenches() []Bench {
-	return []Bench{
+	return append([]Bench{
 		{
 			ID: "B6", FloorRatio: 0.4, Limit: &limitWords, Peer: 1.5, PeerName: "Riak MapReduce",
 			Case: Case{Name: "mapreduce/word-count/go-sources/3-nodes/memory/n=1", Unit: "MB/s", Run: benchWordCount},
 		},
-		{
-			ID: "B10", Floor: 300, Limit: &limitTCP, Peer: 72, PeerName: "Riak handoff",
-			Case: Case{Name: "handoff/1KiB/memory/n=1", Unit: "MB/s", Run: benchHandoff},
-		},
-		{
-			ID: "B12", Floor: 2000, Peer: 126_000, PeerName: "Riak join",
-			Case: Case{Name: "join/64-partitions/57MB/n=1", Unit: "ms", Lower: true, Run: benchJoin},
-		},
-	}
+	}, handoffBenches()...)
 }
 
 // cell is a cluster of a benchmark.
 type cell struct {
-	ctx   context.Context
-	nodes []*baton.Node
+	ctx    context.Context
+	engine string
+	dir    string // of all nodes, for a durable engine
+	nodes  []*baton.Node
 
 	mu    sync.Mutex
 	bytes uint64 // handed off
 }
 
-func startCell(nodes, ringSize int) (*cell, error) {
-	c := &cell{ctx: context.Background()}
+func startCell(engine string, nodes, ringSize int) (*cell, error) {
+	c := &cell{ctx: context.Background(), engine: engine}
+	if engine != baton.EngineMemory {
+		var err error
+		if c.dir, err = os.MkdirTemp("", "baton-bench-"); err != nil {
+			return nil, err
+		}
+	}
 	for i := range nodes {
 		if _, err := c.start(fmt.Sprintf("n%d", i+1), ringSize); err != nil {
 			c.stop()
@@ -64,8 +65,13 @@ func (c *cell) start(name string, ringSize int) (*baton.Node, error) {
 	if len(c.nodes) > 0 {
 		join = []string{c.nodes[0].Addr()}
 	}
+	dir := ""
+	if c.dir != "" {
+		dir = filepath.Join(c.dir, name)
+	}
 	n, err := baton.Start(c.ctx, baton.Options{
 		Name: name, Bootstrap: len(join) == 0, Join: join, RingSize: ringSize, NVal: 1, Jobs: []mapreduce.Definition{mapreduce.WordCount()},
+		Engine: c.engine, DataDir: dir,
 		Events: actors.Events{Flipped: func(e actors.FlipEvent) {
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -87,6 +93,9 @@ func (c *cell) moved() uint64 {
 func (c *cell) stop() {
 	for _, n := range c.nodes {
 		_ = n.Stop(c.ctx)
+	}
+	if c.dir != "" {
+		_ = os.RemoveAll(c.dir)
 	}
 }
 
@@ -120,7 +129,7 @@ func benchWordCount(m *Meter) error {
 	if err != nil {
 		return err
 	}
-	c, err := startCell(3, 64)
+	c, err := startCell(baton.EngineMemory, 3, 64)
 	if err != nil {
 		return err
 	}
@@ -148,61 +157,4 @@ func benchWordCount(m *Meter) error {
 		return fmt.Errorf("%d distinct words, want %d", distinct, want)
 	}
 	return run.Report().Check()
-}
-
-// fill loads about size bytes of 1 KiB values.
-func (c *cell) fill(size int) error {
-	value := make([]byte, 1000)
-	for i := range value {
-		value[i] = byte(i * 7)
-	}
-	return c.load(size/1024, func(i int) kv.Object {
-		return kv.Object{Bucket: "bulk", Key: fmt.Sprintf("key-%012d", i), Value: value}
-	})
-}
-
-// benchHandoff joins a second node to one that holds everything, in few large
-// partitions: what is measured is bytes, not steps.
-func benchHandoff(m *Meter) error {
-	c, err := startCell(1, 8)
-	if err != nil {
-		return err
-	}
-	defer c.stop()
-	if err := c.fill(m.Count(512 << 20)); err != nil {
-		return err
-	}
-	return c.join(m, func(time.Duration) float64 { return float64(c.moved()) / 1e6 })
-}
-
-// benchJoin joins a second node to one with 64 partitions that hold 114 MB, so
-// that 57 MB move, with the default settings.
-func benchJoin(m *Meter) error {
-	c, err := startCell(1, 64)
-	if err != nil {
-		return err
-	}
-	defer c.stop()
-	if err := c.fill(m.Count(114_000_000)); err != nil {
-		return err
-	}
-	return c.join(m, func(time.Duration) float64 { return 1 })
-}
-
-// join measures from the start of a node to a stable ring.
-func (c *cell) join(m *Meter, ops func(time.Duration) float64) error {
-	began := time.Now()
-	m.Start()
-	n, err := c.start("joiner", 0)
-	if err == nil {
-		err = n.Rebalance(c.ctx)
-	}
-	if err != nil {
-		return err
-	}
-	m.Stop(ops(time.Since(began)))
-	if c.moved() == 0 {
-		return fmt.Errorf("nothing moved")
-	}
-	return nil
 }

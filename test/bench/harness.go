@@ -1,8 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"time"
 )
@@ -46,6 +49,10 @@ type Bench struct {
 type Meter struct {
 	// Small asks for a small amount of work: the run is a test of the benchmark.
 	Small bool
+	// Scale is the share of the work to do, 1 if it is 0.
+	Scale float64
+	// Profile is where the CPU profile of the measured part goes; optional.
+	Profile string
 
 	began   time.Time
 	cpu     time.Duration
@@ -56,13 +63,19 @@ type Meter struct {
 	stopped bool
 
 	value float64 // given by Report, 0 if it follows from ops
+
+	profile    *os.File // nil while none is written
+	profileErr error
 }
 
-// Count returns how much work to do: n, or a thousandth of it, at least 1, in a
-// small run.
+// Count returns how much work to do: the meter's share of n, a thousandth of it
+// in a small run, at least 1.
 func (m *Meter) Count(n int) int {
 	if m.Small {
 		return max(1, n/1000)
+	}
+	if m.Scale > 0 {
+		return max(1, int(float64(n)*m.Scale))
 	}
 	return n
 }
@@ -70,6 +83,7 @@ func (m *Meter) Count(n int) int {
 // Start begins the measured part.
 func (m *Meter) Start() {
 	runtime.GC()
+	m.startProfile()
 	m.mallocs = mallocs()
 	m.cpu = cpuTime()
 	m.began = time.Now()
@@ -83,6 +97,24 @@ func (m *Meter) Stop(ops float64) {
 	m.mallocs = mallocs() - m.mallocs
 	m.ops = ops
 	m.stopped = true
+	m.stopProfile()
+}
+
+func (m *Meter) startProfile() {
+	if m.Profile == "" {
+		return
+	}
+	if m.profile, m.profileErr = os.Create(m.Profile); m.profileErr == nil {
+		m.profileErr = pprof.StartCPUProfile(m.profile)
+	}
+}
+
+func (m *Meter) stopProfile() {
+	if m.profile != nil {
+		pprof.StopCPUProfile()
+		m.profileErr = errors.Join(m.profileErr, m.profile.Close())
+		m.profile = nil
+	}
 }
 
 // Report gives the value of the run, in the unit of the case, in place of the
@@ -108,9 +140,11 @@ var timeUnits = map[string]time.Duration{
 	"ns": time.Nanosecond, "us": time.Microsecond, "ms": time.Millisecond, "s": time.Second,
 }
 
-func (c Case) measure(small bool) (sample, error) {
-	m := &Meter{Small: small}
-	if err := c.Run(m); err != nil {
+// measure runs the case once by a meter with the settings of m.
+func (c Case) measure(m Meter) (sample, error) {
+	err := c.Run(&m)
+	m.stopProfile()
+	if err = errors.Join(err, m.profileErr); err != nil {
 		return sample{}, fmt.Errorf("%s: %w", c.Name, err)
 	}
 	if !m.stopped || m.ops <= 0 || m.wall <= 0 {
@@ -147,18 +181,21 @@ func median(samples []sample) sample {
 	return sorted[(len(sorted)-1)/2]
 }
 
-// run measures the benchmark and its limit in alternation and compares them.
-func (b Bench) run(repeats int, small bool) (Result, error) {
+// run measures the benchmark and its limit in alternation and compares them. A
+// profile is that of the benchmark's last run.
+func (b Bench) run(repeats int, settings Meter) (Result, error) {
+	plain := settings
+	plain.Profile = ""
 	var own, limit []sample
 	for range repeats {
 		if b.Limit != nil {
-			s, err := b.Limit.measure(small)
+			s, err := b.Limit.measure(plain)
 			if err != nil {
 				return Result{}, err
 			}
 			limit = append(limit, s)
 		}
-		s, err := b.measure(small)
+		s, err := b.measure(settings)
 		if err != nil {
 			return Result{}, err
 		}

@@ -21,7 +21,7 @@ func TestTable(t *testing.T) {
 				t.Errorf("the id %s is taken twice", b.ID)
 			}
 			seen[b.ID] = true
-			r, err := b.run(1, true)
+			r, err := b.run(1, Meter{Small: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -98,7 +98,7 @@ func TestCase_measure(t *testing.T) {
 		m.Stop(10)
 		return nil
 	}
-	s, err := Case{Name: "busy", Unit: "ms", Lower: true, Run: busy}.measure(false)
+	s, err := Case{Name: "busy", Unit: "ms", Lower: true, Run: busy}.measure(Meter{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,13 +106,13 @@ func TestCase_measure(t *testing.T) {
 		t.Errorf("20 ms for 10 operations measured as %v ms and %v CPU-us each", s.value, s.cpuUS)
 	}
 	broken := errors.New("broken")
-	if _, err := (Case{Run: func(*Meter) error { return broken }}).measure(false); !errors.Is(err, broken) {
+	if _, err := (Case{Run: func(*Meter) error { return broken }}).measure(Meter{}); !errors.Is(err, broken) {
 		t.Errorf("error is %v, want the benchmark's", err)
 	}
-	if _, err := (Case{Run: func(*Meter) error { return nil }}).measure(false); err == nil {
+	if _, err := (Case{Run: func(*Meter) error { return nil }}).measure(Meter{}); err == nil {
 		t.Error("a benchmark that measured nothing was accepted")
 	}
-	if _, err := (Case{Unit: "weeks", Lower: true, Run: busy}).measure(false); err == nil {
+	if _, err := (Case{Unit: "weeks", Lower: true, Run: busy}).measure(Meter{}); err == nil {
 		t.Error("an unknown unit of time was accepted")
 	}
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -24,10 +22,11 @@ func run(args []string, w io.Writer) error {
 	only := flags.String("only", "", "run the benchmarks with these ids, separated by commas; B8 stands for all of B8/...")
 	out := flags.String("out", "", "append each result as a JSON line to this file")
 	repeats := flags.Int("repeats", 5, "runs of each benchmark and limit; the median counts")
-	profile := flags.String("profile", "", "write a CPU profile of each benchmark to this directory")
+	profile := flags.String("profile", "", "write a CPU profile of what each benchmark measures to this directory")
 	table := flags.String("table", "", "print the newest results of this file as a table and run nothing")
 	list := flags.Bool("list", false, "list the table and run nothing")
 	small := flags.Bool("small", false, "do a thousandth of the work: a test, not a measurement")
+	scale := flags.Float64("scale", 1, "the share of the work to do, for a quick look; the result is not kept")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -46,13 +45,17 @@ func run(args []string, w io.Writer) error {
 	}
 	at := commit()
 	for _, b := range chosen {
-		r, err := profiled(*profile, b.ID, func() (Result, error) { return b.run(*repeats, *small) })
+		settings := Meter{Small: *small, Scale: *scale}
+		if *profile != "" {
+			settings.Profile = filepath.Join(*profile, strings.ReplaceAll(b.ID, "/", "-")+".prof")
+		}
+		r, err := b.run(*repeats, settings)
 		if err != nil {
 			return err
 		}
 		r.stamp(at, time.Now())
 		r.print(w)
-		if *out != "" && !*small {
+		if *out != "" && !*small && *scale == 1 {
 			if err := r.keep(*out); err != nil {
 				return err
 			}
@@ -80,21 +83,4 @@ func choose(table []Bench, ids string) ([]Bench, error) {
 		}
 	}
 	return out, nil
-}
-
-// profiled runs f under the CPU profiler if a directory is given.
-func profiled(dir, id string, f func() (Result, error)) (r Result, err error) {
-	if dir == "" {
-		return f()
-	}
-	file, err := os.Create(filepath.Join(dir, strings.ReplaceAll(id, "/", "-")+".prof"))
-	if err != nil {
-		return Result{}, err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	if err := pprof.StartCPUProfile(file); err != nil {
-		return Result{}, err
-	}
-	defer pprof.StopCPUProfile()
-	return f()
 }
