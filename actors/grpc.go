@@ -29,13 +29,14 @@ type GRPCOptions struct {
 	ServerCredentials, ClientCredentials credentials.TransportCredentials
 }
 
-// GRPC is the Transport of production: HTTP/2 streams that carry frames as bytes.
+// GRPC is the Transport of production: gRPC streams for the links, and a bare connection for each transfer, which costs a
+// fraction of gRPC's CPU time for bulk data. Both are accepted at one address; the first byte tells them apart.
 //
 //	A                                               B
 //	link   --- stream Peer: Hello ----------------> accept
 //	       <--------------- HelloReply ------------
 //	       --- frames, packed into messages ------> HandleFrame     one per direction and pair of nodes
-//	stream --- stream Transfer: Hello ------------> accept
+//	stream --- BA, [TLS,] Hello ------------------> accept
 //	       <--------------- HelloReply ------------
 //	       <-- frames -------------------- frames -> HandleStream   one per transfer, on a connection of its own
 type GRPC struct {
@@ -98,7 +99,7 @@ func NewGRPC(opts GRPCOptions) (*GRPC, error) {
 	t.id = newIdentity(opts.TransportOptions, t.Addr())
 	t.links = newLinks(t.id, &t.stats, t.dialLink, t.tell)
 	t.ctx, t.cancel = context.WithCancelCause(context.Background())
-	t.server = newServer(opts.ServerCredentials)
+	t.server = newServer(forking{opts.ServerCredentials, t.takeStream})
 	t.server.RegisterService(&serviceDesc, t)
 	return t, nil
 }

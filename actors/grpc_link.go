@@ -21,26 +21,17 @@ var serviceDesc = grpc.ServiceDesc{
 	HandlerType: (*nodeService)(nil),
 	Streams: []grpc.StreamDesc{
 		{StreamName: "Peer", Handler: handlePeer, ServerStreams: true, ClientStreams: true},
-		{StreamName: "Transfer", Handler: handleTransfer, ServerStreams: true, ClientStreams: true},
 	},
 }
 
-const (
-	peerMethod     = "/baton.Node/Peer"
-	transferMethod = "/baton.Node/Transfer"
-)
+const peerMethod = "/baton.Node/Peer"
 
 type nodeService interface {
 	servePeer(s grpc.ServerStream) error
-	serveTransfer(s grpc.ServerStream) error
 }
 
 func handlePeer(srv any, s grpc.ServerStream) error {
 	return toStatus(srv.(nodeService).servePeer(s))
-}
-
-func handleTransfer(srv any, s grpc.ServerStream) error {
-	return toStatus(srv.(nodeService).serveTransfer(s))
 }
 
 // servePeer is the receiving end of a peer's link.
@@ -131,12 +122,12 @@ func (t *GRPC) newClient(addr string) (*grpc.ClientConn, error) {
 var streamDesc = grpc.StreamDesc{ServerStreams: true, ClientStreams: true}
 
 // open opens a stream on cc and does the opening side of the handshake.
-func (t *GRPC) open(ctx context.Context, cc *grpc.ClientConn, method string, to Peer) (grpc.ClientStream, error) {
+func (t *GRPC) open(ctx context.Context, cc *grpc.ClientConn, to Peer) (grpc.ClientStream, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	late := time.AfterFunc(t.opts.HandshakeTimeout, func() {
 		cancel(fmt.Errorf("no answer within %v: %w", t.opts.HandshakeTimeout, messages.ErrUnavailable))
 	})
-	s, err := t.shakeHands(ctx, cc, method, to)
+	s, err := t.shakeHands(ctx, cc, to)
 	if err == nil && !late.Stop() {
 		err = context.Cause(ctx)
 	}
@@ -150,8 +141,8 @@ func (t *GRPC) open(ctx context.Context, cc *grpc.ClientConn, method string, to 
 	return s, nil
 }
 
-func (t *GRPC) shakeHands(ctx context.Context, cc *grpc.ClientConn, method string, to Peer) (grpc.ClientStream, error) {
-	s, err := cc.NewStream(ctx, &streamDesc, method)
+func (t *GRPC) shakeHands(ctx context.Context, cc *grpc.ClientConn, to Peer) (grpc.ClientStream, error) {
+	s, err := cc.NewStream(ctx, &streamDesc, peerMethod)
 	if err != nil {
 		return nil, fromStatus(err)
 	}
@@ -193,7 +184,7 @@ func (t *GRPC) dialLink(ctx context.Context, to Peer) (linkConn, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := t.open(ctx, cc, peerMethod, to)
+	s, err := t.open(ctx, cc, to)
 	if err != nil {
 		_ = cc.Close()
 		return nil, err

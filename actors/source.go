@@ -299,6 +299,9 @@ func (st *sourceStream) do(action handoff.SenderAction) {
 		st.readDirty(x)
 	case handoff.SendItems:
 		st.send(messages.TypeHandoffItems, x.Seq, x.Payload)
+		if st.stream.Copies() {
+			st.bulk.Recycle(x.Payload)
+		}
 	case handoff.SendDelta:
 		st.send(messages.TypeHandoffDelta, x.Seq, x.Payload)
 	case handoff.SendFin:

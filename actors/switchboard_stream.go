@@ -106,6 +106,8 @@ func (e *callEnd) Context() context.Context { return e.ctx }
 
 func (e *callEnd) Peer() Peer { return e.peer }
 
+func (e *callEnd) Copies() bool { return !e.t.sb.opts.ByReference }
+
 func (e *callEnd) CloseSend() error {
 	if !e.opener {
 		return fmt.Errorf("close the sending side of a stream from %s: %w", e.peer.Node, messages.ErrInvalid)

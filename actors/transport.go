@@ -77,6 +77,8 @@ type Stream interface {
 	Peer() Peer
 	// Send sends one frame and blocks while the receiver lags behind. After an error Recv tells why the stream ended.
 	Send(f messages.Frame) error
+	// Copies reports whether the payload is the caller's again when Send has returned; otherwise it stays frozen.
+	Copies() bool
 	// Recv returns the next frame; io.EOF after the last one, or a typed error when the stream broke. After
 	// messages.ErrUnknownType, which comes with the frame, the stream goes on.
 	Recv() (messages.Frame, error)

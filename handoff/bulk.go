@@ -45,6 +45,10 @@ func (r *BulkReader) Read(maxBytes int) SenderEvent {
 	return r.take(true)
 }
 
+// Recycle lets the next batch use the room of one that nobody else may use any
+// more.
+func (r *BulkReader) Recycle(payload []byte) { r.b.Recycle(payload) }
+
 func (r *BulkReader) take(last bool) BulkRead {
 	n := r.b.Len()
 	return BulkRead{Items: n, Payload: r.b.Take(), Last: last}

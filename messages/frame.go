@@ -54,6 +54,8 @@ const (
 
 	TypeHello      Type = 1 // Hello: first frame of every stream
 	TypeHelloReply Type = 2 // HelloReply
+	TypeEnd        Type = 3 // Error when Code is set: last frame of one side of a stream
+	TypeAlive      Type = 4 // empty: the sender's process lives, whatever else the stream carries
 
 	TypeRequest  Type = 8 // raw: a vnode command; Seq is the request id, Endpoint the asker
 	TypeResponse Type = 9 // raw, or Error when Code is set; Seq and Endpoint as in the request
@@ -90,7 +92,7 @@ const (
 )
 
 var typeNames = [256]string{
-	TypeHello: "hello", TypeHelloReply: "hello_reply",
+	TypeHello: "hello", TypeHelloReply: "hello_reply", TypeEnd: "end", TypeAlive: "alive",
 	TypeRequest: "request", TypeResponse: "response", TypeFence: "fence",
 	TypePipeEnqueue: "pipe_enqueue", TypePipeAck: "pipe_ack", TypePipeRefuse: "pipe_refuse",
 	TypeGetSpec: "get_spec", TypeSpecReply: "spec_reply", TypeEndOfInputs: "end_of_inputs", TypeDone: "done",

@@ -168,11 +168,24 @@ func parseFields(b []byte, names *Interner) Frame {
 	return f
 }
 
+// MinFrameSize is the length of the shortest frame in bytes: as much must be there before FrameSize can tell a frame's.
+const MinFrameSize = fixedSize + crcSize
+
+// FrameSize returns the length in bytes of the frame that begins with b, of which MinFrameSize bytes suffice. Only the
+// frame's checksum can tell whether it is true. Errors as ParseFrame.
+func FrameSize(b []byte) (int, error) {
+	header, payload, err := parseLengths(b)
+	return header + payload, err
+}
+
+// IsFrame reports whether the two bytes at the start of b are those of a frame.
+func IsFrame(b []byte) bool { return len(b) > 1 && b[0] == magic0 && b[1] == magic1 }
+
 func parseLengths(b []byte) (header, payload int, err error) {
 	if len(b) < fixedSize+crcSize {
 		return 0, 0, fmt.Errorf("parse frame: %d bytes of at least %d: %w", len(b), fixedSize+crcSize, ErrDamaged)
 	}
-	if b[0] != magic0 || b[1] != magic1 {
+	if !IsFrame(b) {
 		return 0, 0, fmt.Errorf("parse frame: magic %02x%02x: %w", b[0], b[1], ErrDamaged)
 	}
 	if b[2] != ProtocolVersion {

@@ -263,7 +263,9 @@ func FuzzParseFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var names messages.Interner
 		got, n, err := messages.ParseFrame(b, &names)
-		switch {
+		switch size, sizeErr := messages.FrameSize(b); {
+		case err == nil && (sizeErr != nil || size != n):
+			t.Fatalf("a frame of %d bytes has the size %d, %v", n, size, sizeErr)
 		case err == nil || errors.Is(err, messages.ErrUnknownType):
 			again, err := messages.AppendFrame(nil, &got)
 			if err != nil || !bytes.Equal(again, b[:n]) {
