@@ -126,11 +126,16 @@ func (p *partition) take(cx *vnode.Context, w *command) error {
 // checkGrace refuses states that were read too long ago: the tombstone that they
 // lack may have been reaped since.
 func checkGrace(cx *vnode.Context, grace uint64) error {
-	if here := cx.Grace(); grace+1 < here {
+	if here := cx.Grace(); stale(grace, here) {
 		return fmt.Errorf("states of grace period %d in period %d: %w", grace, here, ErrStaleGrace)
 	}
 	return nil
 }
+
+// stale reports whether what is of a grace period does not count any more in
+// another one. A loss of data ends the period and the next one, so a copy that
+// lost data, or whoever was compared with it since, takes nothing of before.
+func stale(grace, here uint64) bool { return grace+1 < here }
 
 // holds decides the conditions of a put.
 func (w *command) holds() error {

@@ -191,6 +191,10 @@ func (x *Exchange) answered(id int, body []byte, sends []replica.Send) []replica
 	switch {
 	case err != nil:
 		return x.stop(fmt.Errorf("hash tree of %d at %v: %w", x.head, x.to[i], err), sends)
+	case stale(a.grace, x.grace):
+		// It may still take what was under way before a copy lost data, and would
+		// not have given it to that copy.
+		return x.stop(fmt.Errorf("%v has applied period %d, not %d: %w", x.to[i], a.grace, x.grace, ErrStaleGrace), sends)
 	case a.status == treeOther:
 		return x.stop(fmt.Errorf("%v: %w", x.to[i], ErrOtherCopies), sends)
 	}

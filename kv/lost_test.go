@@ -1,9 +1,14 @@
 package kv_test
 
 import (
+	"errors"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/replica"
 )
 
 // A copy that lost its data coordinates a write before it has it again: that takes nothing from the
@@ -21,4 +26,41 @@ func TestMachines_lostCopyTakesNothing(t *testing.T) {
 	if got := texts(f.getAt(now, &p), nil); !slices.Equal(got, []string{"1", "2", "3"}) {
 		t.Errorf("%v stand, three writes were acknowledged", got)
 	}
+}
+
+// A copy coordinates a write, loses it, and is whole again by copies that have not got it yet: the
+// write may not end as if it had it.
+func TestWrite_coordinatorLosesIt(t *testing.T) {
+	p := strict(3)
+	w := newWorld(t, rand.New(rand.NewPCG(1, 1)), 3, p)
+	m, err := kv.NewWrite(w.set(node(0)), kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: []byte("v")}}, &p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.step(m, replica.Event{Type: replica.Begin})
+	w.end(0, answers) // a coordinates
+	w.lose(0)
+	if err := w.exchange(0, 1); !errors.Is(err, kv.ErrStaleGrace) {
+		t.Fatalf("compared with a copy that has not heard of the loss: %v", err)
+	}
+	w.applyAll()
+	w.makeWhole(0)
+	if w.copies[0].copied.Incomplete {
+		t.Fatal("the copy is not whole again")
+	}
+	w.end(0, answers) // b
+	w.end(0, refuses) // c
+	if _, err := m.Written(); errors.Is(err, kv.ErrUnknown) {
+		return
+	}
+	r, err := kv.NewRead(w.set(node(0)), kv.Get{Bucket: "b", Key: "k"}, &p, time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.step(r, replica.Event{Type: replica.Begin})
+	w.end(1, refuses) // b
+	w.end(0, answers)
+	w.end(0, answers)
+	got, err := r.Object()
+	t.Errorf("the write is acknowledged, and a read of a and c shows %v, %v", texts(got, err), err)
 }

@@ -310,7 +310,8 @@ var testKey = kv.AppendKey(nil, testHead, "", "b", "k")
 // lose takes a copy's data away; the record says so before.
 func (w *world) lose(i int) {
 	w.notef("  %s loses its data", node(i))
-	w.change(func(*recordVersion) {})
+	w.change(func(v *recordVersion) { v.grace += 2 })
+	w.applied[node(i)] = len(w.record) - 1
 	w.copies[i].copied.Incomplete, w.copies[i].copied.Lost = true, uint64(len(w.record))
 	clear(w.copies[i].store)
 	w.restart(w.copies[i])

@@ -11,8 +11,9 @@ import (
 // unless the command is refused.
 type change struct {
 	record
-	cmd Command
-	out Outcome
+	cmd  Command
+	out  Outcome
+	aged bool // see age
 }
 
 // Apply returns the record after the command, and what was decided. It is a pure function of the

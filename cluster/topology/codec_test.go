@@ -324,7 +324,7 @@ func TestHistory_complete(t *testing.T) {
 	d, _ := s.Member("d")
 	x := s.Part("kv", 0)
 	lost := slices.ContainsFunc(s.Transfers(), func(t *topology.Transfer) bool { return t.SourceLost })
-	if a, _ := s.Metadata("a"); string(a) != "value of a" || s.Grace() != 1 || len(s.HintsOf("b")) != 1 || len(s.HintsOf("d")) != 1 || !x.Incomplete || !lost {
+	if a, _ := s.Metadata("a"); string(a) != "value of a" || s.Grace() != 3 || len(s.HintsOf("b")) != 1 || len(s.HintsOf("d")) != 1 || !x.Incomplete || !lost {
 		t.Errorf("metadata %q, grace %d, hints %v, kv/0 %+v, source lost %t", a, s.Grace(), slices.Collect(s.AllHints()), x, lost)
 	}
 	if s.TransferRate("b") != 1<<20 || s.Sends("d", "single") || !s.Receives("b", "kv") || s.Receives("b", "single") {

@@ -72,7 +72,7 @@ func (op OpenHint) apply(c *change) {
 	case !ok:
 	case m.Status != Valid && m.Status != Leaving:
 		c.refuse(CodeMemberStatus, "it is %s: only a valid or a leaving member keeps data for others", m.Status)
-	case op.Grace+1 < c.grace:
+	case op.Grace+staleAfter <= c.grace:
 		c.refuse(CodeStaleGrace, "it is period %d: read the record and begin the request again", c.grace)
 	case open:
 	case c.hints.size >= MaxHints:
@@ -123,15 +123,15 @@ func (op CloseHint) apply(c *change) {
 	}
 }
 
-// hintLingers is for how many grace periods a hint counts that was closed: what
-// was read in a period is taken in it and in the next one.
-const hintLingers = 2
+// staleAfter is for how many grace periods what was read in one of them is taken: in it and in the
+// next one. A hint that was closed counts as long, for tombstones.
+const staleAfter = 2
 
 // linger keeps a hint in mind that is closed now.
 func (c *change) linger(h Hint) {
 	k := c.kindIndex(h.Kind)
 	x := *c.parts[k].at(h.Partition)
-	x.hinted = c.grace + hintLingers
+	x.hinted = c.grace + staleAfter
 	c.putPart(k, h.Partition, x)
 }
 

@@ -53,6 +53,7 @@ func (c *change) markParts(kind Kind, f func(ring.Partition, *part) bool) {
 	if changed {
 		c.parts = slices.Clone(c.parts)
 		c.parts[k] = next
+		c.age()
 		c.applied()
 	}
 }
@@ -91,6 +92,18 @@ func (c *change) partLost(kind int, p ring.Partition) {
 	x := *c.parts[kind].at(p)
 	x.incomplete, x.lost = c.version, c.version
 	c.putPart(kind, p, x)
+	c.age()
+}
+
+// age begins the grace period after the next one, as a copy that loses data does: it may have
+// acknowledged what others do not hold yet, and is whole again once it has been compared with them.
+// So what was read before is not taken after it, by whoever has applied the loss. One command does
+// it once.
+func (c *change) age() {
+	if !c.aged {
+		c.aged = true
+		c.grace += staleAfter
+	}
 }
 
 func (op MarkWhole) operand() string {

@@ -132,6 +132,7 @@ func (c *change) reassign(nodes []ring.NodeID) {
 		if changed {
 			vectors[k] = next
 			c.parts = vectors
+			c.age()
 		}
 	}
 }
