@@ -240,9 +240,9 @@ func history(t testing.TB) topology.State {
 		do(topology.PutMetadata{Key: key, Value: []byte("value of " + key)})
 	}
 	do(topology.PutMetadata{Key: "c", Expect: s.Version()})
-	do(topology.AdvanceGrace{From: 0})
-	do(topology.OpenHint{Kind: "single", Partition: 5, Node: "d", Incarnation: 1})
-	do(topology.OpenHint{Kind: "kv", Partition: 7, Node: "b", Incarnation: 1, Grace: 1})
+	do(topology.AdvanceGrace{From: 2})
+	do(topology.OpenHint{Kind: "single", Partition: 5, Node: "d", Incarnation: 1, Grace: 3})
+	do(topology.OpenHint{Kind: "kv", Partition: 7, Node: "b", Incarnation: 1, Grace: 3})
 	do(topology.StartNode{ClusterID: topology.ClusterID{1}, Node: "d", Nonce: 1, Kinds: lawKinds})
 	do(topology.MarkIncomplete{Node: "d", Incarnation: 2, Kind: "kv"})
 	return s
@@ -324,7 +324,7 @@ func TestHistory_complete(t *testing.T) {
 	d, _ := s.Member("d")
 	x := s.Part("kv", 0)
 	lost := slices.ContainsFunc(s.Transfers(), func(t *topology.Transfer) bool { return t.SourceLost })
-	if a, _ := s.Metadata("a"); string(a) != "value of a" || s.Grace() != 3 || len(s.HintsOf("b")) != 1 || len(s.HintsOf("d")) != 1 || !x.Incomplete || !lost {
+	if a, _ := s.Metadata("a"); string(a) != "value of a" || s.Grace() != 5 || len(s.HintsOf("b")) != 1 || len(s.HintsOf("d")) != 1 || !x.Incomplete || !lost {
 		t.Errorf("metadata %q, grace %d, hints %v, kv/0 %+v, source lost %t", a, s.Grace(), slices.Collect(s.AllHints()), x, lost)
 	}
 	if s.TransferRate("b") != 1<<20 || s.Sends("d", "single") || !s.Receives("b", "kv") || s.Receives("b", "single") {

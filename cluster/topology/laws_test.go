@@ -376,7 +376,7 @@ func (w *world) checkKept(before topology.State, op topology.Op, out topology.Ou
 		}
 	}
 	_, advances := op.(topology.AdvanceGrace)
-	switch lost, grew := w.lostAt(out.Version), w.s.Grace()-before.Grace(); {
+	switch lost, grew := out.Version > before.Version() && w.lostAt(out.Version), w.s.Grace()-before.Grace(); {
 	case lost && grew == 2, !lost && advances && grew <= 1, !lost && grew == 0:
 	default:
 		w.t.Fatalf("I4: grace %d after %d by %s, data was lost %v", w.s.Grace(), before.Grace(), topology.OpName(op), lost)
