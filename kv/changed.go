@@ -1,6 +1,9 @@
 package kv
 
 import (
+	"bytes"
+	"errors"
+
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/vnode"
 )
@@ -24,13 +27,34 @@ func (p *partition) changed(cx *vnode.Context, head ring.Partition, storeKey []b
 	p.changedTree(cx, head, storeKey, old, now)
 }
 
-// damaged forgets what depended on a state that can't be read, before another one
-// takes its place.
-func (p *partition) damaged(cx *vnode.Context, storeKey []byte) {
-	if p.fallback {
+// decode is State.Decode of what is stored under a store key. Damaged bytes are
+// not repaired in their place: the copy has lost what it acknowledged for the key,
+// as it has when the store gives up what it can't read. Another copy alone does
+// not know what that was, so this one may not pass for whole before it has been
+// compared with all others, and gives no more dots as who it was.
+func decode(cx *vnode.Context, s *State, storeKey, stored []byte) error {
+	err := s.Decode(stored)
+	if errors.Is(err, ErrCorrupt) {
+		cx.Damage(storeKey)
+	}
+	return err
+}
+
+// removeDamaged removes what does not decode of a range that was given up.
+func (p *partition) removeDamaged(cx *vnode.Context, from, to []byte) {
+	if end := []byte{spaceObject + 1}; to == nil || bytes.Compare(to, end) > 0 {
+		to = end
+	}
+	if objects := []byte{spaceObject}; bytes.Compare(from, objects) < 0 {
+		from = objects
+	}
+	if bytes.Compare(from, to) >= 0 {
 		return
 	}
-	cx.Delete(appendInSpace(nil, spaceTombstone, storeKey))
-	p.current(cx)
-	p.recount(cx)
+	for storeKey, stored := range cx.Scan(from, to) {
+		if damaged(stored) {
+			cx.Delete(bytes.Clone(storeKey))
+			cx.Delete(appendInSpace(nil, spaceTombstone, storeKey))
+		}
+	}
 }

@@ -49,7 +49,6 @@ const (
 	mergeSettle = 1 << iota // the bucket keeps one sibling
 	mergeLookup             // the buckets' properties say which
 	mergeAnswer             // answer what the copy holds in the end
-	mergeIntact             // refuse where what is stored is damaged
 	mergeFlagsEnd
 )
 

@@ -81,7 +81,7 @@ func (p *partition) load(cx *vnode.Context, w *command) error {
 	}
 	w.head, w.bucket, w.name = head, bucketName, key
 	if stored := cx.Get(w.key); stored != nil {
-		if err := w.old.Decode(stored); err != nil {
+		if err := decode(cx, &w.old, w.key, stored); err != nil {
 			return fmt.Errorf("%q/%q as it is stored: %w", bucketName, key, err)
 		}
 		w.state.Clock = append(w.state.Clock, w.old.Clock...)

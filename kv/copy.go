@@ -3,7 +3,6 @@ package kv
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 
 	"github.com/dee2748c/baton/cluster/ring"
@@ -121,12 +120,8 @@ func (p *partition) mergeItem(cx *vnode.Context, flags byte, key, state []byte, 
 		return nil, fmt.Errorf("merge of %q/%q: %w: %w", bucketName, name, err, ErrBadRequest)
 	}
 	if stored != nil {
-		// What does not decode is damaged and replaced by the copy that comes.
-		if err := w.old.Decode(stored); err != nil && (flags&mergeIntact != 0 || !errors.Is(err, ErrCorrupt)) {
+		if err := decode(cx, &w.old, key, stored); err != nil {
 			return nil, fmt.Errorf("%q/%q as it is stored: %w", bucketName, name, err)
-		} else if err != nil {
-			w.old = w.old.emptied()
-			p.damaged(cx, key)
 		}
 	}
 	if len(p.other.Siblings) == 1 && p.other.follows(&w.old) {

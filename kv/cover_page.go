@@ -3,6 +3,7 @@ package kv
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"regexp"
 
@@ -212,8 +213,8 @@ func (p *partition) page(cx *vnode.Context, r *pageRequest, g *page) error {
 func (p *partition) add(cx *vnode.Context, r *pageRequest, g *page, re *regexp.Regexp, position, stored []byte) error {
 	var term Index
 	text := view(position)
+	key := text
 	if r.name != "" {
-		var key string
 		var ok bool
 		if term, key, ok = cutTerm(r.kind(), position); !ok {
 			return fmt.Errorf("index entry %x: %w", position, ErrCorrupt)
@@ -238,12 +239,15 @@ func (p *partition) add(cx *vnode.Context, r *pageRequest, g *page, re *regexp.R
 		g.reply = appendBytes(g.reply, stored)
 		return nil
 	}
-	return p.addOutline(r, g, &term, stored)
+	return p.addOutline(cx, r, g, key, &term, stored)
 }
 
-func (p *partition) addOutline(r *pageRequest, g *page, term *Index, stored []byte) error {
+func (p *partition) addOutline(cx *vnode.Context, r *pageRequest, g *page, key string, term *Index, stored []byte) error {
 	s := &p.listed
 	if err := s.Decode(stored); err != nil {
+		if errors.Is(err, ErrCorrupt) {
+			cx.Damage(AppendKey(nil, r.head, r.bucketType, r.bucket, key))
+		}
 		return fmt.Errorf("%q as it is stored: %w", r.bucket, err)
 	}
 	at := len(g.reply)
@@ -301,7 +305,7 @@ func (p *partition) lookup(cx *vnode.Context, r *pageRequest, g *page) error {
 			g.reply = append(g.reply, 0)
 			continue
 		}
-		if err := p.addOutline(r, g, &term, stored); err != nil {
+		if err := p.addOutline(cx, r, g, key, &term, stored); err != nil {
 			return err
 		}
 	}

@@ -141,6 +141,7 @@ func (p *partition) HandleInfo(cx *vnode.Context, msg any) {
 	case vnode.NotWritten:
 		p.trees = trees{}
 	case vnode.Excised:
+		p.removeDamaged(cx, msg.From, msg.To)
 		p.current(cx)
 		p.recount(cx)
 		p.reindex(cx, msg.From, msg.To)
@@ -268,8 +269,7 @@ func (p *partition) countRange(cx *vnode.Context, head ring.Partition, n int, c 
 		if p.copiesOf(key) != n {
 			continue
 		}
-		// What does not decode is not there: a merge replaces it.
-		if t.state.Decode(stored) == nil {
+		if decode(cx, &t.state, key, stored) == nil {
 			h := hashtree.Hash(name)
 			c.Add(name, h, t.term(h, &t.state))
 		}

@@ -176,7 +176,7 @@ func (p *partition) treeKeys(cx *vnode.Context, a *treeAsk, reply []byte) []byte
 			break
 		}
 		seen++
-		if p.copiesOf(key) != a.n || t.state.Decode(stored) != nil {
+		if p.copiesOf(key) != a.n || decode(cx, &t.state, key, stored) != nil {
 			continue
 		}
 		shared := 0

@@ -126,8 +126,8 @@ func (s *sweeping) bucket(cx *vnode.Context, from, to []byte) ([]byte, error) {
 		}
 		s.objects++
 		var old State
-		if err := old.Decode(stored); err != nil || !old.expired(s.now, ttl) {
-			continue // what does not decode is for a read or an exchange to repair
+		if decode(cx, &old, key, stored) != nil || !old.expired(s.now, ttl) {
+			continue
 		}
 		own := append([]byte(nil), key...)
 		cx.Delete(own)

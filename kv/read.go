@@ -22,9 +22,8 @@ import (
 // compared as well, and all copies that answered are repaired.
 //
 // A copy that lacks acknowledged data does not count, nor does one whose bytes
-// are damaged. Both are repaired; a damaged one after the outcome, by what r
-// others hold: a repair by less would hide that a write is missing. A fallback
-// counts where it holds a state.
+// are damaged: the repair of it is refused and tells it so, and it is one that
+// lacks data from then on. A fallback counts where it holds a state.
 type Read struct {
 	set     replica.Set
 	get     Get
@@ -301,7 +300,7 @@ func (m *Read) repaired(i int, body []byte) {
 		m.slots.cause(err)
 		return
 	}
-	v.none, v.damaged, v.digest = false, false, v.repairing
+	v.none, v.digest = false, v.repairing
 }
 
 // settle goes on with what is known now.
@@ -450,29 +449,24 @@ func (m *Read) repair(sends *[]replica.Send) {
 	if m.err != nil {
 		return
 	}
-	var bodies [2][]byte
+	var body []byte
 	for i := range m.views {
 		v := &m.views[i]
-		if !v.answered || m.slots.all[i].phase != slotDone || m.holds(v) || v.damaged && !m.ready {
+		if !v.answered || m.slots.all[i].phase != slotDone || m.holds(v) {
 			continue
 		}
-		flags, at := byte(mergeIntact), 0
-		if v.damaged {
-			flags, at = 0, 1
-		}
-		body := bodies[at]
 		if body == nil {
-			body = m.mergeBody(flags)
-			bodies[at] = body
+			body = m.mergeBody()
 		}
 		v.work, v.repairing = workRepair, m.target.digest
 		m.slots.send(i, body, false, sends)
 	}
 }
 
-func (m *Read) mergeBody(flags byte) []byte {
+func (m *Read) mergeBody() []byte {
+	flags := byte(0)
 	if m.options.settle {
-		flags |= mergeSettle
+		flags = mergeSettle
 	}
 	key := m.getBody[1:]
 	body := make([]byte, 0, 16+len(key)+len(m.target.stored))

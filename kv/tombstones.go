@@ -171,7 +171,7 @@ func (p *partition) reapable(cx *vnode.Context, body []byte) ([]byte, error) {
 		object = appendInSpace(object[:0], spaceObject, key)
 		stored := cx.Get(object)
 		if stored == nil || !storedDeleted(stored) {
-			cx.Delete(append([]byte(nil), key...)) // left when damaged bytes were replaced
+			cx.Delete(append([]byte(nil), key...)) // left when the object was given up
 			continue
 		}
 		digest := DigestOf(stored)

@@ -284,9 +284,9 @@ func (m *Write) reaches() bool {
 
 func (m *Write) mergeFlags() byte {
 	if m.raw.flags&(putSettle|putLastWriteWins) != 0 {
-		return mergeIntact | mergeSettle
+		return mergeSettle
 	}
-	return mergeIntact // to replace what is damaged would hide that a write is missing
+	return 0
 }
 
 // reachable reports whether a slot has, or may still get, a copy of the write.
@@ -344,7 +344,7 @@ func (m *Write) coordinated(i int, e *replica.Event, sends []replica.Send) []rep
 	if err != nil {
 		m.slots.all[i].phase = slotFailed
 		if isOf(err, ErrCorrupt, ErrFormat) && !isOf(err, ErrBadRequest) {
-			m.slots.cause(err) // that copy is damaged; a read repairs it
+			m.slots.cause(err) // that copy is damaged
 			return m.coordinate(sends)
 		}
 		m.phase = writeEnded

@@ -1,6 +1,7 @@
 package vnode
 
 import (
+	"bytes"
 	"errors"
 
 	"github.com/dee2748c/baton/cluster/ring"
@@ -21,6 +22,7 @@ type Context struct {
 	err       error
 	runtime   any
 	copy      Copy
+	damaged   [][]byte
 }
 
 // Copy is what the record that the node has applied says about a vnode's copy.
@@ -107,6 +109,19 @@ func FirstVersion(epoch, incarnation uint64) uint64 {
 func (c *Context) Event() uint64 {
 	p := &c.partition
 	return p.Incarnation<<40 + (*c.version + 1 - FirstVersion(p.Epoch, p.Incarnation))
+}
+
+// Damage says that what is stored under key is not what any writer wrote, though
+// the store could read it. The module refuses what needs it; once the record says
+// that the copy lacks data, the runtime sends Excised of the key, and the module
+// removes it. It holds whatever the handler decides.
+func (c *Context) Damage(key []byte) { c.damaged = append(c.damaged, bytes.Clone(key)) }
+
+// TakeDamaged returns the keys that Damage was called with, once.
+func (c *Context) TakeDamaged() [][]byte {
+	keys := c.damaged
+	c.damaged = nil
+	return keys
 }
 
 // Put sets key to value. Both slices belong to the store from here on and must

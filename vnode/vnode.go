@@ -128,7 +128,8 @@ type (
 	// follow.
 	NotWritten struct{}
 	// Excised says that a range of keys was given up, since it could not be read
-	// any more; an empty To is the end.
+	// any more; an empty To is the end. The module removes what is still there of
+	// it and does not decode.
 	Excised struct{ From, To []byte }
 )
 
