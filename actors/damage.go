@@ -12,8 +12,8 @@ import (
 	"github.com/dee2748c/baton/vnode"
 )
 
-// damages has what the disk damaged cut out of the store, one after the other. A
-// range is given up only when the record says that its partition is incomplete:
+// damages has what is damaged cut out of the store, one after the other. A range
+// is given up only when the record says that its partition is incomplete:
 // until then reads of it fail, from then on what is missing is not taken for a
 // delete, and repair from the replicas brings it back.
 type damages struct {
@@ -40,13 +40,26 @@ func (h *Host) Mending(id store.ID) bool {
 	})
 }
 
-// watchDamage begins to mend an engine that can be.
-func (h *Host) watchDamage(e store.Engine) {
-	if x, ok := e.(store.Exciser); ok {
-		d := &damages{host: h, engine: x, wake: make(chan struct{}, 1)}
-		h.damaged = append(h.damaged, d)
-		x.OnDamage(d.add)
-		h.mending.Go(d.run)
+func newDamages(h *Host, x store.Exciser) *damages {
+	return &damages{host: h, engine: x, wake: make(chan struct{}, 1)}
+}
+
+// undecoded gives up what the store can read and a vnode can't decode: the vnode
+// removes it when it hears that it is given up.
+type undecoded struct{}
+
+// OnDamage does nothing: vnodes tell of what they meet.
+func (undecoded) OnDamage(func(*store.CorruptError)) {}
+
+// Excise announces the range.
+func (undecoded) Excise(damage *store.CorruptError, announce func([]store.Excised) error) error {
+	return announce([]store.Excised{{ID: damage.ID, From: damage.From, To: damage.To}})
+}
+
+// undecoded has the keys given up that a vnode met and could not decode.
+func (h *Host) undecoded(id store.ID, keys [][]byte) {
+	for _, key := range keys {
+		h.damaged[0].add(&store.CorruptError{ID: id, From: key, To: append(slices.Clone(key), 0), Err: store.ErrCorrupt})
 	}
 }
 

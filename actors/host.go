@@ -138,7 +138,7 @@ type Host struct {
 	tasks  sync.WaitGroup // owned goroutines
 	// mending is what may be deep in an engine, and ends when that is closed.
 	mending sync.WaitGroup
-	damaged []*damages // of each engine that can be mended; fixed from the start on
+	damaged []*damages // of what can be mended; the first is of undecoded
 
 	endDispatch context.CancelFunc // when the last actor has ended
 	stop        sync.Once
@@ -187,6 +187,10 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	h.syncer = newSyncer(h.ctx)
 	h.clock = newClock()
 	h.pipes = newPipes(h)
+	h.damaged = append(h.damaged, newDamages(h, undecoded{}))
+	if x, ok := o.Engine.(store.Exciser); ok {
+		h.damaged = append(h.damaged, newDamages(h, x))
+	}
 	h.applyState(state)
 	if err := h.recoverFallbacks(); err != nil {
 		h.shutdown(ctx)
@@ -200,7 +204,10 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	h.own(h.syncer.run)
 	h.own(func() { h.clock.run(h.ctx, h.sweep) })
 	h.own(h.follow)
-	h.watchDamage(o.Engine)
+	for _, d := range h.damaged {
+		d.engine.OnDamage(d.add)
+		h.mending.Go(d.run)
+	}
 	return h, nil
 }
 

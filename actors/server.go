@@ -118,6 +118,9 @@ func (s *server) handle(f *letter, moving bool) (d vnode.Disposition, isNew bool
 	if err != nil {
 		d = vnode.Fail{Err: err}
 	}
+	if s.cx != nil {
+		s.host.undecoded(s.id, s.cx.TakeDamaged())
+	}
 	return d, true
 }
 

@@ -28,6 +28,7 @@ type copied struct {
 	catalog *bucket.Catalog
 	seq     uint64
 	state   vnode.Copy
+	damaged [][]byte // what it has met and can't decode
 }
 
 func newCopied(t fatal, p ring.Partition, c *bucket.Catalog) *copied {
@@ -66,6 +67,7 @@ func (v *copied) send(body []byte, fail bool) []byte {
 	if err := v.store.Write(cx.Batch()); err != nil {
 		v.t.Fatal(err)
 	}
+	v.damaged = append(v.damaged, cx.TakeDamaged()...)
 	return reply.Body
 }
 
@@ -123,6 +125,16 @@ func (v *copied) save() {
 // between after every command.
 func exchange(t fatal, head ring.Partition, n int, a, b *copied, limit int, between func()) kv.Exchanged {
 	t.Helper()
+	result, err := tryExchange(t, head, n, a, b, limit, between)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// tryExchange is exchange that returns the error of a slice.
+func tryExchange(t fatal, head ring.Partition, n int, a, b *copied, limit int, between func()) (kv.Exchanged, error) {
+	t.Helper()
 	x := kv.NewExchange(head, n, a.at.ID, b.at.ID, kv.CopiesSignature(a.catalog))
 	for n := 0; n == 0 || x.More(); n++ {
 		if n > 10_000 {
@@ -143,11 +155,14 @@ func exchange(t fatal, head ring.Partition, n int, a, b *copied, limit int, betw
 			between()
 			sends = x.Step(replica.Event{Type: replica.Answer, Send: s.ID, Body: reply}, slices.Clone(sends[1:]))
 		}
-		if !x.Done() || x.Err() != nil {
-			t.Fatal("done", x.Done(), x.Err())
+		if !x.Done() {
+			t.Fatal("not done")
+		}
+		if x.Err() != nil {
+			return x.Result(), x.Err()
 		}
 	}
-	return x.Result()
+	return x.Result(), nil
 }
 
 // counts is a catalog with buckets one, two and three of so many copies.
@@ -421,19 +436,49 @@ func TestExchange_staleGrace(t *testing.T) {
 	}
 }
 
-// TestExchange_damage: a state that does not decode is replaced.
+// TestExchange_damage: a state that does not decode is not replaced by the one of
+// a single copy: its copy says so and has it back when it has given it up, and
+// nobody is given the damaged bytes.
 func TestExchange_damage(t *testing.T) {
 	catalog := counts(1, 2, 3)
-	a, b := newCopied(t, testHead, catalog), newCopied(t, testHead+1, catalog)
-	k := fill(5, a, b)[2]
-	item := b.store[string(k)]
-	item.Value = []byte{2, 0xff}
-	b.store[string(k)] = item
-	exchange(t, testHead, 3, a, b, 1<<20, func() {})
-	if d := cmp.Diff(a.objects(testHead, "three"), b.objects(testHead, "three")); d != "" {
-		t.Error(d)
-	}
-	if r := exchange(t, testHead, 3, a, b, 1<<20, func() {}); r.Differing != 0 {
-		t.Errorf("after the repair: %+v", r)
+	for _, tt := range []struct {
+		name string
+		held bool // by the other copy
+	}{{"both have it", true}, {"only the damaged copy has it", false}} {
+		t.Run(tt.name, func(t *testing.T) {
+			a, b := newCopied(t, testHead, catalog), newCopied(t, testHead+1, catalog)
+			keys := fill(5, a, b)
+			k := keys[2]
+			if !tt.held {
+				delete(a.store, string(k))
+				a.open()
+			}
+			item := b.store[string(k)]
+			item.Value = []byte{2, 0xff}
+			b.store[string(k)] = item
+			b.open()
+			_, err := tryExchange(t, testHead, 3, a, b, 1<<20, func() {})
+			if errors.Is(err, kv.ErrCorrupt) != tt.held {
+				t.Errorf("exchange: %v", err)
+			}
+			if len(b.damaged) == 0 || string(b.damaged[0]) != string(k) || string(b.store[string(k)].Value) != string(item.Value) {
+				t.Errorf("damaged %q, %x is stored", b.damaged, b.store[string(k)].Value)
+			}
+			b.state.Incomplete = true
+			b.inform(vnode.Excised{From: k, To: append(k, 0)})
+			if r := exchange(t, testHead, 3, a, b, 1<<20, func() {}); !r.Incomplete[1] {
+				t.Errorf("repaired: %+v", r)
+			}
+			want := len(keys)
+			if !tt.held {
+				want--
+			}
+			if d := cmp.Diff(a.objects(testHead, "three"), b.objects(testHead, "three")); d != "" || len(b.objects(testHead, "three")) != want {
+				t.Error(d)
+			}
+			if r := exchange(t, testHead, 3, a, b, 1<<20, func() {}); r.Differing != 0 {
+				t.Errorf("after the repair: %+v", r)
+			}
+		})
 	}
 }

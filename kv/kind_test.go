@@ -34,7 +34,8 @@ type server struct {
 	at    vnode.Partition
 	seq   uint64
 
-	copied vnode.Copy // what the record says
+	copied  vnode.Copy // what the record says
+	damaged [][]byte   // what it has met and can't decode
 }
 
 func serve(t fatal) *server {
@@ -63,7 +64,23 @@ func (s *server) send(body []byte) []byte {
 	if err := s.store.Write(cx.Batch()); err != nil {
 		s.t.Fatal(err)
 	}
+	s.damaged = append(s.damaged, cx.TakeDamaged()...)
 	return reply.Body
+}
+
+// giveUp does what the runtime does with what the vnode can't decode, when the
+// record says that the copy lacks it.
+func (s *server) giveUp() {
+	s.t.Helper()
+	for _, key := range s.damaged {
+		cx := vnode.NewContext(s.at, s.store, &s.seq, nil)
+		cx.SetCopy(s.copied)
+		s.vnode.(vnode.InfoHandler).HandleInfo(cx, vnode.Excised{From: key, To: append(key, 0)})
+		if err := errors.Join(cx.Err(), s.store.Write(cx.Batch())); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	s.damaged = nil
 }
 
 // one is the bucket of tests of a single copy.

@@ -27,7 +27,6 @@ type model struct {
 	promises bool // strict, with r + w > n: reads see what was acknowledged
 	keepsAll bool // siblings
 	losses   bool // copies may lose data
-	damages  bool // one has had damaged bytes
 
 	all      []*request
 	contexts []seenContext
@@ -203,14 +202,13 @@ func (m *model) event() {
 		r.expired = true
 		m.expire(r.machine())
 	case x < 99 && m.losses && !m.broken():
-		// Bytes that are damaged while a write is under way are repaired by a read
-		// that may not have seen it.
-		if m.damages || m.busy() || len(m.flights) > 0 || m.chance(50) {
+		if m.chance(50) {
 			m.lose(m.rand.IntN(m.n))
 		} else {
-			m.damages = true
 			m.damage(m.rand.IntN(m.n))
 		}
+	case m.chance(50):
+		m.mend()
 	default:
 		for i, s := range m.copies {
 			if s.copied.Incomplete {
@@ -467,15 +465,7 @@ func (m *model) quiet() {
 
 // converged exchanges until all copies are equal, and looks at what they hold.
 func (m *model) converged() {
-	for i, s := range m.copies {
-		if m.damaged(i) {
-			m.repaired()
-			if !slices.ContainsFunc(m.copies, func(c *server) bool { return c != s && c.store[string(testKey)].Value != nil }) {
-				delete(s.store, string(testKey)) // nothing is left to repair it with
-			}
-			m.restart(s) // the hash tree of what is stored, which an exchange compares
-		}
-	}
+	m.repaired()
 	for range 3 {
 		for i := range m.n {
 			for j := range i {
@@ -494,8 +484,27 @@ func (m *model) converged() {
 	m.final("the last read")
 }
 
-// repaired reads, which repairs a damaged copy if r others hold the same.
+// repaired has what is damaged found, given up and brought back.
 func (m *model) repaired() {
+	for i, s := range m.copies {
+		if m.damaged(i) {
+			m.meet(i)
+		}
+		for len(s.damaged) > 0 {
+			m.mend()
+		}
+	}
+	m.applyAll()
+	for i, s := range m.copies {
+		if m.makeWhole(i); m.damaged(i) || s.copied.Incomplete {
+			m.failf("%s is not repaired", node(i))
+		}
+	}
+}
+
+// meet has a copy find its damage: a read does, which repairs what differs from
+// the others, and so does who counts the hash tree.
+func (m *model) meet(i int) {
 	read, err := kv.NewRead(m.set(node(0)), kv.Get{Bucket: "b", Key: "k"}, &m.props, time.Time{})
 	if err != nil {
 		m.t.Fatal(err)
@@ -504,8 +513,15 @@ func (m *model) repaired() {
 	for len(m.flights) > 0 {
 		m.end(0, answers)
 	}
-	if _, err := read.Object(); err == nil && m.damagedAny() {
-		m.failf("a damaged copy was not repaired")
+	if _, err := read.Object(); err == nil && len(m.copies[i].damaged) == 0 {
+		m.failf("a read did not tell a damaged copy")
+	}
+	m.restart(m.copies[i])
+	if err := m.exchange(i, (i+1)%m.n); err != nil {
+		m.notef("  %v", err)
+	}
+	if len(m.copies[i].damaged) == 0 {
+		m.failf("who counts a hash tree does not meet damage")
 	}
 }
 

@@ -139,8 +139,8 @@ func TestWrite_outcomes(t *testing.T) {
 	}
 }
 
-// Copies that lack acknowledged data do not count, nor do damaged ones; both are
-// repaired by the read.
+// Copies that lack acknowledged data do not count, nor do damaged ones. The read
+// repairs the former; it tells the latter, which lack data from then on.
 func TestRead_copiesThatDoNotCount(t *testing.T) {
 	f, p := newFleet(t, 3), strict(3)
 	if _, err := f.write(&p, text("v")); err != nil {
@@ -152,11 +152,20 @@ func TestRead_copiesThatDoNotCount(t *testing.T) {
 		item.Value = []byte{2, 200, 1}
 		f.copies[i].store[key] = item
 	}
-	for i := range f.copies {
+	for i, s := range f.copies {
 		damage(i)
 		if got := texts(f.read(&p, "a")); !slices.Equal(got, []string{"v"}) {
 			t.Errorf("copy %d is damaged: %v", i, got)
 		}
+		if len(s.damaged) == 0 || s.store[key].Value[1] != 200 {
+			t.Errorf("copy %d is damaged and not told: %q", i, s.damaged)
+		}
+		s.copied.Incomplete = true
+		s.giveUp()
+		if got := texts(f.read(&p, "a")); !slices.Equal(got, []string{"v"}) {
+			t.Errorf("copy %d has given it up: %v", i, got)
+		}
+		s.copied.Incomplete = false
 		f.equal(t)
 	}
 	// With one more copy that lost data too few are left to tell what was there.

@@ -85,7 +85,7 @@ func (w *world) open(s *server) {
 
 func (w *world) restart(s *server) {
 	w.lives++
-	s.at.Incarnation = w.lives
+	s.at.Incarnation, s.damaged = w.lives, nil
 	w.open(s)
 }
 
@@ -162,9 +162,6 @@ func (w *world) deliver(send replica.Send) (reply []byte, ok bool) {
 	s := w.at(send.To)
 	if s == nil {
 		return nil, false
-	}
-	if string(s.store[string(testKey)].Value) == damagedBytes && send.Body[0] == opMerge && send.Body[1]&mergeLookup != 0 && !w.calm {
-		return nil, false // an exchange would hide that a write is missing until all copies have met
 	}
 	v := w.view(s.at.Node)
 	s.copied.Grace = v.grace
@@ -307,14 +304,36 @@ func (w *world) stored(i int) []byte {
 
 var testKey = kv.AppendKey(nil, testHead, "", "b", "k")
 
+// lacks makes a copy one that has lost data, in the record that its node has
+// applied.
+func (w *world) lacks(i int) {
+	w.change(func(v *recordVersion) { v.grace += 2 })
+	w.applied[node(i)] = len(w.record) - 1
+	w.copies[i].copied = vnode.Copy{Incomplete: true, Lost: uint64(len(w.record)), Grace: w.latest().grace}
+}
+
 // lose takes a copy's data away; the record says so before.
 func (w *world) lose(i int) {
 	w.notef("  %s loses its data", node(i))
-	w.change(func(v *recordVersion) { v.grace += 2 })
-	w.applied[node(i)] = len(w.record) - 1
-	w.copies[i].copied.Incomplete, w.copies[i].copied.Lost = true, uint64(len(w.record))
+	w.lacks(i)
 	clear(w.copies[i].store)
 	w.restart(w.copies[i])
+}
+
+// mend lets the record say that the damage is known which a copy has met, or has
+// the copy give it up after that.
+func (w *world) mend() {
+	for i, s := range w.copies {
+		switch {
+		case len(s.damaged) == 0:
+		case !s.copied.Incomplete:
+			w.notef("  %s has met damage", node(i))
+			w.lacks(i)
+		default:
+			w.notef("  %s gives up what is damaged", node(i))
+			s.giveUp()
+		}
+	}
 }
 
 // damage spoils the bytes of the key at a copy.
@@ -334,10 +353,11 @@ func (w *world) damagedAny() bool {
 	return slices.ContainsFunc(w.copies, func(s *server) bool { return string(s.store[string(testKey)].Value) == damagedBytes })
 }
 
-// makeWhole repairs a copy that lost data from all others.
+// makeWhole repairs a copy that lost data from all others, unless it is about to
+// lose more.
 func (w *world) makeWhole(i int) {
 	for j := range w.copies {
-		if j != i && w.exchange(i, j) != nil {
+		if len(w.copies[i].damaged) > 0 || j != i && w.exchange(i, j) != nil {
 			return
 		}
 	}
