@@ -38,14 +38,6 @@ func chaos(seed uint64) *Cluster {
 	return c
 }
 
-// moveTo gives one partition of the ring to another node.
-func moveTo(p ring.Partition, to ring.NodeID) Step {
-	return Step{"move", func(s topology.State) ([]topology.Op, bool) {
-		owner := s.Ring().Owner(p)
-		return []topology.Op{topology.MovePartition{Partition: p, Target: to, ExpectOwner: owner}}, owner == to
-	}}
-}
-
 // trouble makes faults until a moment, and then ends them all.
 func (c *Cluster) trouble(until time.Duration) {
 	if c.W.now >= until {

@@ -22,10 +22,11 @@ type checker struct {
 	deposed  int  // commands refused because their term had passed
 	forced   bool // a member was removed by force: its process may not know
 
-	acked  map[slot]uint64          // highest epoch of an acknowledgement
-	lost   map[slot]int             // how often a copy that does not last may have been lost
-	frozen map[uint64]store.Summary // by session: what the source held when it froze, counted anew
-	dead   map[end]bool
+	acked   map[slot]uint64          // highest epoch of an acknowledgement
+	lost    map[slot]int             // how often a copy that does not last may have been lost
+	frozen  map[uint64]store.Summary // by session: what the source held when it froze, counted anew
+	dead    map[end]bool
+	endings map[uint64]Ending
 }
 
 // A slot is one partition of one kind.
@@ -41,7 +42,7 @@ type end struct {
 func newChecker(c *Cluster) *checker {
 	return &checker{
 		c: c, newest: c.base, views: map[uint64]uint64{}, server: map[slot]*Node{}, epochs: map[slot]uint64{},
-		acked: map[slot]uint64{}, lost: map[slot]int{}, frozen: map[uint64]store.Summary{}, dead: map[end]bool{},
+		acked: map[slot]uint64{}, lost: map[slot]int{}, frozen: map[uint64]store.Summary{}, dead: map[end]bool{}, endings: map[uint64]Ending{},
 	}
 }
 
@@ -131,8 +132,10 @@ func (k *checker) record(s, before topology.State) {
 		}
 		if c := s.Part(t.Kind, t.Partition).Certificate; c != nil && c.Session == t.Session {
 			k.c.Counts.Handoffs++
+			k.endings[t.Session] = Ending{Over: true, Committed: true}
 		} else {
 			k.c.Counts.Aborted++
+			k.endings[t.Session] = Ending{Over: true, Reason: t.Reason}
 		}
 		delete(k.frozen, t.Session)
 	}

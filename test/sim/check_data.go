@@ -11,7 +11,7 @@ func (k *checker) opened(x *partition) {
 	if x.spec.Volatile || x.spec.Name == kv.KindName || k.forced {
 		return
 	}
-	for i := range 3 + x.at.p%3 {
+	for i := range k.c.items(x.at.p) {
 		if _, err := x.part.Get(fixedKey(x.at.kind, x.at.p, i)); err != nil {
 			k.c.W.Failf("S6 %s serves %v without an item that was there from the beginning on: %v", x.n.ID, x.id, err)
 		}

@@ -36,6 +36,8 @@ type Options struct {
 	Drop, Double, Late, Swap, FailSync float64
 	// Refuse is the probability that a vnode says no to the start of a handoff.
 	Refuse float64
+	// Items is how many items a founder's partition of a durable kind of registers holds. Default 3 to 5.
+	Items int
 	// Reports is the number of reports of a node that go in one proposal. Default 32, as in package
 	// actors.
 	Reports int
@@ -164,7 +166,7 @@ func (n *Node) fill() {
 			}
 			part, err := v.Open(id)
 			if err == nil && spec.Name != kv.KindName {
-				err = part.Write(fixed(k, p))
+				err = part.Write(n.c.fixed(k, p))
 			}
 			if err = errors.Join(err, v.SetRecord(id, store.Record{Epoch: epoch})); err != nil {
 				n.c.W.Failf("found: %v", err)

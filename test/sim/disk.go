@@ -22,6 +22,8 @@ type Disk struct {
 	SyncTime time.Duration
 	// FailSync is the probability that a sync fails.
 	FailSync float64
+	// FailNext makes the next sync fail.
+	FailNext bool
 
 	w       *World
 	records []record
@@ -74,7 +76,8 @@ func (d *Disk) begin() {
 			return
 		}
 		var err error
-		if d.w.Chance(d.FailSync) {
+		if d.FailNext || d.w.Chance(d.FailSync) {
+			d.FailNext = false
 			err = fmt.Errorf("sync %d records: %w", upTo, ErrSync)
 		} else {
 			d.synced = max(d.synced, upTo)

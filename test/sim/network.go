@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"slices"
 	"time"
 
 	"github.com/dee2748c/baton/cluster/ring"
@@ -25,7 +24,9 @@ type Network struct {
 	w     *World
 	to    map[ring.NodeID]func(from ring.NodeID, msg any)
 	cut   map[[2]ring.NodeID]bool
-	late  []func() // what waits for WakeLate
+	data  map[[2]ring.NodeID]bool // cuts of what goes between vnodes
+	mute  map[ring.NodeID]bool    // who neither sends nor gets messages of the log
+	late  []func()                // what waits for WakeLate
 	woken int
 }
 
@@ -46,6 +47,7 @@ func newNetwork(w *World) *Network {
 	return &Network{
 		w: w, MinDelay: 100 * time.Microsecond, MaxDelay: time.Millisecond,
 		to: map[ring.NodeID]func(ring.NodeID, any){}, cut: map[[2]ring.NodeID]bool{},
+		data: map[[2]ring.NodeID]bool{}, mute: map[ring.NodeID]bool{},
 	}
 }
 
@@ -74,15 +76,19 @@ func (n *Network) carry(from, to ring.NodeID, msg any, s *stream) {
 		msg = corrupted(msg)
 	}
 	arrive := func() { n.arrive(from, to, msg) }
+	first := time.Duration(0)
 	for i := range copies {
 		delay := n.w.Between(n.MinDelay, n.MaxDelay)
 		switch {
 		case fate == Overtaken:
 			delay += 2 * n.MaxDelay
-		case s != nil && i == 0 && !n.w.Chance(n.Swap):
+		case s != nil && i > 0:
+			delay += first
+		case s != nil && !n.w.Chance(n.Swap):
 			at := max(n.w.now+delay, s.last+1)
 			s.last, delay = at, at-n.w.now
 		}
+		first = delay
 		n.w.After(delay, arrive)
 	}
 	if fate != Lingers && (!data || !n.w.Chance(n.Late)) {
@@ -99,7 +105,11 @@ func (n *Network) carry(from, to ring.NodeID, msg any, s *stream) {
 }
 
 func (n *Network) arrive(from, to ring.NodeID, msg any) {
-	if f := n.to[to]; f != nil && !n.cut[[2]ring.NodeID{from, to}] {
+	pair := [2]ring.NodeID{from, to}
+	if n.cut[pair] || isData(msg) && n.data[pair] || !isData(msg) && (n.mute[from] || n.mute[to]) {
+		return
+	}
+	if f := n.to[to]; f != nil {
 		f(from, msg)
 	}
 }
@@ -116,6 +126,12 @@ func (n *Network) WakeLate() {
 // Cut stops what goes from one name to another, in this direction only.
 func (n *Network) Cut(from, to ring.NodeID) { n.cut[[2]ring.NodeID{from, to}] = true }
 
+// CutData stops what vnodes of one node send to those of another, in this direction only. The log goes on.
+func (n *Network) CutData(from, to ring.NodeID) { n.data[[2]ring.NodeID{from, to}] = true }
+
+// CutLog keeps a node from the record: messages of the log and proposals are lost, those between vnodes are not.
+func (n *Network) CutLog(node ring.NodeID) { n.mute[node] = true }
+
 // Split cuts every pair of the two sides in both directions.
 func (n *Network) Split(a, b []ring.NodeID) {
 	for _, x := range a {
@@ -127,9 +143,18 @@ func (n *Network) Split(a, b []ring.NodeID) {
 }
 
 // Heal takes all cuts back.
-func (n *Network) Heal() { clear(n.cut) }
+func (n *Network) Heal() {
+	clear(n.cut)
+	clear(n.data)
+	clear(n.mute)
+}
 
-// Reach reports whether both directions between two names are open.
+// Reach reports whether both directions between two names are open for messages of the log.
 func (n *Network) Reach(a, b ring.NodeID) bool {
-	return !slices.ContainsFunc([][2]ring.NodeID{{a, b}, {b, a}}, func(p [2]ring.NodeID) bool { return n.cut[p] })
+	return !n.mute[a] && !n.mute[b] && n.open(a, b)
+}
+
+// open reports whether neither direction between two names is cut for everything.
+func (n *Network) open(a, b ring.NodeID) bool {
+	return !n.cut[[2]ring.NodeID{a, b}] && !n.cut[[2]ring.NodeID{b, a}]
 }

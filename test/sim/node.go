@@ -39,7 +39,9 @@ type Node struct {
 
 	coord *cluster.Coordination
 	wakes int
-	skew  time.Duration // of its clock
+	skew  time.Duration                 // of its wall clock
+	since map[ring.NodeID]time.Duration // when it last heard of others
+	reach map[ring.NodeID]cluster.Reach // what it believes of them
 
 	queue     []topology.Op // reports to come
 	reporting bool
@@ -136,6 +138,8 @@ func (n *Node) serve() {
 	}
 	n.coord = cluster.NewCoordination(cluster.CoordinationOptions{Node: n.ID})
 	n.open()
+	n.since, n.reach = map[ring.NodeID]time.Duration{}, map[ring.NodeID]cluster.Reach{}
+	n.watch()
 	n.changed()
 }
 
@@ -197,10 +201,11 @@ func (n *Node) Resume() {
 	}
 }
 
-// Skew sets the clock of the process ahead, or back.
+// Skew sets the wall clock of the process ahead, or back. Nothing but the times of writes comes from it.
 func (n *Node) Skew(d time.Duration) { n.skew += d }
 
-func (n *Node) clock() time.Time { return n.c.W.Clock().Add(n.skew) }
+// wall is the time that the process believes it is.
+func (n *Node) wall() time.Time { return n.c.W.Clock().Add(n.skew) }
 
 func (n *Node) send(to ring.NodeID, msg any) { n.c.Net.Send(n.ID, to, msg) }
 
@@ -264,7 +269,7 @@ func (n *Node) look() {
 		n.leaving = true
 		n.report(topology.RemoveMember{Node: n.ID})
 	}
-	n.coordinate(cluster.Changed{At: n.clock(), Update: cluster.Update{State: s, Leader: n.rep.leads()}})
+	n.coordinate(cluster.Changed{At: n.c.W.Clock(), Update: cluster.Update{State: s, Leader: n.rep.leads()}})
 }
 
 // coordinate lets the coordination take an event.
@@ -276,12 +281,12 @@ func (n *Node) coordinate(e cluster.Event) {
 			wake := n.wakes
 			n.after(a.After, func() {
 				if wake == n.wakes {
-					n.coordinate(cluster.Elapsed{At: n.clock()})
+					n.coordinate(cluster.Elapsed{At: n.c.W.Clock()})
 				}
 			})
 		case cluster.Propose:
 			n.client.propose(a.Term, a.Ops, func(out []topology.Outcome, err error) {
-				n.coordinate(cluster.Answered{At: n.clock(), Outcomes: out, Err: err})
+				n.coordinate(cluster.Answered{At: n.c.W.Clock(), Outcomes: out, Err: err})
 			})
 		}
 	}

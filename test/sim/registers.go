@@ -62,12 +62,19 @@ func (registerVnode) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.D
 }
 
 // fixed is what a founder's partition holds from the beginning on.
-func fixed(kind, p int) *store.Batch {
+func (c *Cluster) fixed(kind, p int) *store.Batch {
 	b := new(store.Batch)
-	for i := range 3 + p%3 {
+	for i := range c.items(p) {
 		b.Put(fixedKey(kind, p, i), []byte("fixed"), 1)
 	}
 	return b
+}
+
+func (c *Cluster) items(p int) int {
+	if c.opts.Items > 0 {
+		return c.opts.Items
+	}
+	return 3 + p%3
 }
 
 func fixedKey(kind, p, i int) []byte { return fmt.Appendf(nil, "fixed %d/%d/%d", kind, p, i) }

@@ -1,0 +1,187 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/messages"
+)
+
+// try brings a transfer to a point.
+func try(t *testing.T, kind topology.Kind, p Point) (*Cluster, *Trial) {
+	t.Helper()
+	c := NewCluster(Options{Seed: 1, Nodes: 5, RingSize: 16, Items: 200})
+	c.Serve(Load{Clients: 4, Think: 300 * time.Millisecond})
+	x, err := c.Try(kind)
+	if err == nil {
+		err = c.Run(x.At(p), time.Minute)
+	}
+	if err != nil {
+		rerun(t, 1, err)
+	}
+	return c, x
+}
+
+// rest lets the cluster come to rest, and the clients look.
+func rest(t *testing.T, c *Cluster) {
+	t.Helper()
+	c.Net.WakeLate()
+	seen := c.W.Now() + 3*time.Second
+	err := c.Run(func() bool { return c.W.Now() > seen && c.Settled() }, 5*time.Minute)
+	if err == nil {
+		c.Rest()
+		err = c.Run(c.Verified, time.Minute)
+	}
+	if err != nil {
+		rerun(t, 1, err)
+	}
+}
+
+// Every point of a transfer can be reached, of a kind that lasts and of one that does not, and every process
+// may die there.
+func TestTrial_points(t *testing.T) {
+	for _, kind := range []topology.Kind{"register", "queue"} {
+		for p := range Points {
+			for _, who := range []string{"nobody", "source", "target", "leader"} {
+				t.Run(fmt.Sprintf("%s/%v/%s", kind, p, who), func(t *testing.T) {
+					c, x := try(t, kind, p)
+					if victim := map[string]*Node{"source": x.Source, "target": x.Target, "leader": c.Leader()}[who]; victim != nil {
+						victim.Crash()
+						c.W.After(time.Second, victim.Restart)
+					}
+					rest(t, c)
+					if owner, _ := x.Owner(); owner != x.Target.ID || !x.Ending().Over {
+						t.Errorf("%s owns the partition, %s should; the first transfer: %+v", owner, x.Target.ID, x.Ending())
+					}
+					if who == "nobody" && !x.Ending().Committed {
+						t.Errorf("a transfer without faults: %+v", x.Ending())
+					}
+				})
+			}
+		}
+	}
+}
+
+// What can be done to a transfer has the effect that it must have.
+func TestTrial_faults(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		at    Point
+		fault func(c *Cluster, x *Trial) (mend func())
+		want  topology.Reason // of the end of the first transfer
+	}{
+		{"unreadable item", Preparing, func(_ *Cluster, x *Trial) func() { return x.Spoil() }, topology.ReasonUnreadable},
+		{"disk full", Preparing, func(_ *Cluster, x *Trial) func() {
+			x.Target.Fill(true)
+			return func() { x.Target.Fill(false) }
+		}, topology.ReasonDiskFull},
+		{"cancel", Copying, func(_ *Cluster, x *Trial) func() {
+			x.Cancel(func(topology.Outcome) {})
+			return nil
+		}, topology.ReasonCancelled},
+		{"source never returns", Copying, func(_ *Cluster, x *Trial) func() {
+			x.Source.Crash()
+			return x.Source.Restart
+		}, topology.ReasonSourceUnreachable},
+		{"target is paused", Copying, func(_ *Cluster, x *Trial) func() {
+			x.Target.Pause()
+			return x.Target.Resume
+		}, topology.ReasonIdle},
+		{"cut of the data", Copying, func(c *Cluster, x *Trial) func() {
+			c.Net.CutData(x.Source.ID, x.Target.ID)
+			return c.Net.Heal
+		}, topology.ReasonIdle},
+		{"damage once", Copying, func(c *Cluster, x *Trial) func() {
+			c.Tampers(x.Source, messages.TypeHandoffItems, 1, Corrupts)
+			return nil
+		}, ""},
+		{"a lost batch", Copying, func(c *Cluster, x *Trial) func() {
+			c.Tampers(x.Source, messages.TypeHandoffItems, 1, Vanishes)
+			return nil
+		}, ""},
+		{"a batch overtakes", Copying, func(c *Cluster, x *Trial) func() {
+			c.Tampers(x.Source, messages.TypeHandoffItems, 1, Overtaken)
+			return nil
+		}, ""},
+		{"doubled batches", Copying, func(c *Cluster, x *Trial) func() {
+			c.Tampers(x.Source, messages.TypeHandoffItems, -1, Doubles)
+			return nil
+		}, ""},
+		{"failed sync", Sealing, func(_ *Cluster, x *Trial) func() {
+			x.Target.FailSync()
+			return nil
+		}, topology.ReasonTargetRestarted},
+		{"no quorum of the log", Sealing, func(c *Cluster, _ *Trial) func() {
+			for _, n := range c.Nodes {
+				c.Net.CutLog(n.ID)
+			}
+			return c.Net.Heal
+		}, ""},
+		{"a second transfer", Copying, func(c *Cluster, x *Trial) func() {
+			x.Second(func(o topology.Outcome) {
+				if !errors.Is(o.Err, topology.ErrTransferInProgress) {
+					c.W.Failf("a second transfer of the partition: %v", o.Err)
+				}
+			})
+			return nil
+		}, ""},
+		{"clock jump", Copying, func(_ *Cluster, x *Trial) func() {
+			x.Source.Skew(time.Hour)
+			x.Target.Skew(-time.Hour)
+			return nil
+		}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c, x := try(t, "register", tt.at)
+			if mend := tt.fault(c, x); mend != nil {
+				c.W.After(20*time.Second, mend)
+			}
+			if err := c.Run(func() bool { return x.Ending().Over }, time.Minute); err != nil {
+				rerun(t, 1, err)
+			}
+			if got := x.Ending(); !strings.Contains(string(got.Reason), string(tt.want)) || got.Committed != (tt.want == "") {
+				t.Errorf("%+v, want it to end by %q", got, tt.want)
+			}
+			after := c.W.Now() + 25*time.Second
+			if err := c.Run(func() bool { return c.W.Now() > after }, time.Minute); err != nil {
+				rerun(t, 1, err)
+			}
+			rest(t, c)
+		})
+	}
+}
+
+// The scenario of the parked writer: a batch waits on the way; its session is given up, the partition is moved
+// by another one, and then the batch arrives.
+func TestTrial_parkedWriter(t *testing.T) {
+	for _, back := range []bool{false, true} {
+		c, x := try(t, "register", Preparing)
+		c.Tampers(x.Source, messages.TypeHandoffItems, -1, Lingers)
+		if err := c.Run(x.At(Copying), time.Minute); err != nil {
+			rerun(t, 1, err)
+		}
+		x.Cancel(func(topology.Outcome) {})
+		if err := c.Run(func() bool { return x.Ending().Over }, time.Minute); err != nil {
+			rerun(t, 1, err)
+		}
+		c.Net.Tamper = nil
+		if err := c.Run(c.Settled, 2*time.Minute); err != nil {
+			rerun(t, 1, err)
+		}
+		if back {
+			c.Operate(moveTo(x.Partition, x.Source.ID))
+			if err := c.Run(c.Settled, time.Minute); err != nil {
+				rerun(t, 1, err)
+			}
+		}
+		before := c.Counts.Fenced
+		rest(t, c)
+		if c.Counts.Fenced == before {
+			t.Error("nothing was fenced")
+		}
+	}
+}
