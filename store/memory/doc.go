@@ -3,12 +3,15 @@
 // vnode kinds whose state is volatile by nature, nodes that rely on their
 // replicas, and tests.
 //
-// Each generation is one B-tree of pointers to immutable entries. A snapshot is
-// a copy of the tree's head: from then on the writer copies each node before it
-// changes it for the first time, and the snapshot's readers need no lock:
+// Each generation is a hash table of its entries, for reads and writes of one
+// key, and a B-tree that has them in order, for snapshots. An entry of a new key
+// is fresh: it is put into the tree when the next snapshot is taken, so that
+// writes pay for the order only where somebody scans. A snapshot is a copy of
+// the tree's head: from then on the writer copies each node before it changes it
+// for the first time, and the snapshot's readers need no lock:
 //
-//	Write    --lock--> tree' (copies the nodes that a snapshot still sees)
-//	Snapshot --lock--> head of tree, summary       O(1)
+//	Write    --lock--> table; tree' (copies the nodes that a snapshot still sees)
+//	Snapshot --lock--> orders up to 16384 fresh entries; head of tree, summary
 //	Scan     ---------> nodes that nobody changes any more
 //
 // Entries keep the very slices that a batch brought, and their hash, so that a

@@ -18,6 +18,7 @@ type entry struct {
 	key, value string
 	version    uint64
 	hash       topology.ItemHash
+	fresh      bool // not in the tree yet
 }
 
 func (e *entry) item() store.Item {
@@ -33,17 +34,23 @@ func asBytes(s string) []byte  { return unsafe.Slice(unsafe.StringData(s), len(s
 // tree orders entries by their keys. It is read and copied by value.
 type tree = btree.Map[string, *entry]
 
+// maxFresh is how many entries may wait to be ordered: it bounds how long a
+// snapshot takes, to some milliseconds.
+const maxFresh = 1 << 14
+
 // generation is a handle to a generation and the generation itself.
 type generation struct {
 	closed *atomic.Bool // the engine's
 	room   *room        // the engine's
 
-	writer  sync.Mutex // held through a Write
-	pending []*entry   // by writer: one per op of the running Write, nil for a delete
+	writer sync.Mutex          // held through a Write
+	hashes []topology.ItemHash // by writer: one per op of the running Write
 
 	mu      sync.RWMutex // after writer
-	tree    *tree
-	last    string // no key in tree is above it
+	items   map[string]*entry
+	tree    *tree    // of all items that are not fresh
+	fresh   []*entry // those to be ordered, and what was removed of them
+	last    string   // no key in tree is above it
 	summary store.Summary
 	dropped bool
 }
@@ -51,7 +58,7 @@ type generation struct {
 var _ store.Partition = (*generation)(nil)
 
 func newGeneration(closed *atomic.Bool, room *room) *generation {
-	return &generation{closed: closed, room: room, tree: new(tree)}
+	return &generation{closed: closed, room: room, items: make(map[string]*entry), tree: new(tree)}
 }
 
 // err returns why the generation can't be used. The caller holds mu.
@@ -77,7 +84,7 @@ func (g *generation) drop() {
 	if g.room.max > 0 && !g.dropped {
 		g.room.take(-g.bytes())
 	}
-	g.dropped, g.tree, g.last = true, nil, ""
+	g.dropped, g.items, g.tree, g.fresh, g.last = true, nil, nil, nil, ""
 }
 
 // Get implements store.Partition. It returns the slices that were put.
@@ -87,8 +94,8 @@ func (g *generation) Get(key []byte) (store.Item, error) {
 	if err := g.err(); err != nil {
 		return store.Item{}, fmt.Errorf("get: %w", err)
 	}
-	e, ok := g.tree.Get(asString(key))
-	if !ok {
+	e := g.items[asString(key)]
+	if e == nil {
 		return store.Item{}, store.ErrNotFound
 	}
 	return e.item(), nil
@@ -99,11 +106,14 @@ func (g *generation) Write(b *store.Batch) error {
 	g.writer.Lock()
 	defer g.writer.Unlock()
 	ops := b.Ops()
-	g.pending = g.pending[:0]
+	g.hashes = g.hashes[:0]
 	for i := range ops {
-		g.pending = append(g.pending, newEntry(&ops[i]))
+		var h topology.ItemHash
+		if op := &ops[i]; !op.Delete {
+			h = store.HashItem(op.Key, op.Version, op.Value)
+		}
+		g.hashes = append(g.hashes, h)
 	}
-	defer clear(g.pending)
 
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -118,42 +128,67 @@ func (g *generation) Write(b *store.Batch) error {
 		before := g.bytes()
 		defer func() { g.room.take(g.bytes() - before - reserved) }()
 	}
-	for i, e := range g.pending {
-		if e == nil {
-			g.remove(asString(ops[i].Key))
+	for i := range ops {
+		if op := &ops[i]; op.Delete {
+			g.remove(asString(op.Key))
 		} else {
-			g.insert(e)
+			g.put(op, g.hashes[i])
 		}
 	}
 	return nil
 }
 
-func newEntry(op *store.Op) *entry {
-	if op.Delete {
-		return nil
+func (g *generation) put(op *store.Op, hash topology.ItemHash) {
+	next := entry{key: asString(op.Key), value: asString(op.Value), version: op.Version, hash: hash}
+	g.summary.Add(hash, next.size())
+	e := g.items[next.key]
+	if e != nil {
+		g.summary.Remove(e.hash, e.size())
 	}
-	return &entry{
-		key: asString(op.Key), value: asString(op.Value), version: op.Version,
-		hash: store.HashItem(op.Key, op.Version, op.Value),
+	isNew := e == nil
+	if isNew || !e.fresh {
+		e = new(entry) // a snapshot may have the old one
+	} else {
+		next.fresh = true
 	}
-}
-
-func (g *generation) insert(e *entry) {
-	g.summary.Add(e.hash, e.size())
-	if e.key > g.last {
+	*e = next
+	g.items[e.key] = e // the key too: the old one is a piece of the old item's memory
+	switch {
+	case e.fresh:
+	case isNew && e.key > g.last:
 		g.last = e.key
 		g.tree.Load(e.key, e)
-		return
-	}
-	if old, ok := g.tree.Set(e.key, e); ok {
-		g.summary.Remove(old.hash, old.size())
+	case isNew && len(g.fresh) < maxFresh:
+		e.fresh = true
+		g.fresh = append(g.fresh, e)
+	default:
+		g.tree.Set(e.key, e)
 	}
 }
 
 func (g *generation) remove(key string) {
-	if old, ok := g.tree.Delete(key); ok {
-		g.summary.Remove(old.hash, old.size())
+	e := g.items[key]
+	if e == nil {
+		return
 	}
+	delete(g.items, key)
+	g.summary.Remove(e.hash, e.size())
+	if e.fresh {
+		*e = entry{}
+	} else {
+		g.tree.Delete(key)
+	}
+}
+
+// order puts into the tree what is not in it yet.
+func (g *generation) order() {
+	for _, e := range g.fresh {
+		if e.fresh {
+			e.fresh = false
+			g.tree.Set(e.key, e)
+		}
+	}
+	g.fresh = nil
 }
 
 // Sync implements store.Partition. There is nothing to make durable.
@@ -174,6 +209,7 @@ func (g *generation) Snapshot() store.Snapshot {
 	if err := g.err(); err != nil {
 		return &snapshot{closed: g.closed, summary: g.summary, err: fmt.Errorf("snapshot: %w", err)}
 	}
+	g.order()
 	return &snapshot{closed: g.closed, summary: g.summary, tree: g.tree.Copy()}
 }
 

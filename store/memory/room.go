@@ -9,7 +9,7 @@ import (
 
 // ItemOverhead is what an item counts beside its key and value, in bytes: about
 // what the engine needs to keep it.
-const ItemOverhead = 100
+const ItemOverhead = 140
 
 // room is what the generations of an engine may take together. The zero room has
 // no limit.
@@ -28,12 +28,11 @@ func (r *room) take(n int64) bool {
 	return false
 }
 
-// reserve takes the room of the batch that is pending, at least what it will
-// need. The caller holds mu and gives back what was too much.
+// reserve takes the room of a batch, at least what it will need. The caller holds mu and gives back what was too much.
 func (g *generation) reserve(ops []store.Op) (int64, error) {
 	var all int64
-	for _, e := range g.pending {
-		all += cost(e)
+	for i := range ops {
+		all += cost(&ops[i])
 	}
 	if g.room.take(all) {
 		return all, nil
@@ -41,15 +40,14 @@ func (g *generation) reserve(ops []store.Op) (int64, error) {
 	// Some of it may replace what is there.
 	left := make(map[string]int64, len(ops))
 	var growth int64
-	for i, e := range g.pending {
-		key := asString(ops[i].Key)
+	for i := range ops {
+		key, now := asString(ops[i].Key), cost(&ops[i])
 		before, known := left[key]
-		if !known {
-			old, _ := g.tree.Get(key)
-			before = cost(old)
+		if e := g.items[key]; !known && e != nil {
+			before = int64(e.size()) + ItemOverhead
 		}
-		left[key] = cost(e)
-		growth += cost(e) - before
+		left[key] = now
+		growth += now - before
 	}
 	if !g.room.take(growth) {
 		return 0, fmt.Errorf("%d bytes more, and the limit is %d: %w", growth, g.room.max, store.ErrDiskFull)
@@ -57,12 +55,12 @@ func (g *generation) reserve(ops []store.Op) (int64, error) {
 	return growth, nil
 }
 
-// cost is what an entry counts; nothing if there is none.
-func cost(e *entry) int64 {
-	if e == nil {
+// cost is what the item that an op leaves counts; nothing if it leaves none.
+func cost(op *store.Op) int64 {
+	if op.Delete {
 		return 0
 	}
-	return int64(e.size()) + ItemOverhead
+	return int64(len(op.Key)+len(op.Value)) + ItemOverhead
 }
 
 // bytes is what the generation's items count.
