@@ -21,7 +21,6 @@ const (
 // inbox is where the actor of a vnode or a fallback gets its messages.
 type inbox struct {
 	pid   *actor.PID
-	box   *vnodeMailbox // of pid; nil for a fallback
 	gate  gate
 	pulse vnode.Pulse // of the goroutine that looks
 }

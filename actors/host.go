@@ -118,6 +118,7 @@ type Host struct {
 	proposer *proposer
 	syncer   *syncer
 	ends     endpoints
+	directs  sync.Pool // of *direct, which no run came of
 	clock    *clock
 	pipes    *pipes
 	busy     busy
@@ -297,7 +298,7 @@ func (h *Host) post(l *letter) error {
 			return fmt.Errorf("letter for life %d of %s: %w", l.ToIncarnation, l.To, messages.ErrIncarnation)
 		}
 		l.once = true
-		h.deliver(l, false)
+		h.deliver(l)
 		return nil
 	}
 	peer, ok := h.View().Peer(ring.NodeID(l.To))
@@ -313,7 +314,7 @@ func (h *Host) post(l *letter) error {
 
 // HandleFrame takes a frame from another node.
 func (h *Host) HandleFrame(f messages.Frame) {
-	h.deliver(&letter{Header: f.Header, payload: f.Payload}, false)
+	h.deliver(&letter{Header: f.Header, payload: f.Payload})
 }
 
 // HandleLink hears that a link came up or went down.
@@ -331,10 +332,8 @@ func (h *Host) HandleLink(e LinkEvent) {
 	h.ends.each(func(d endpoint) { d.link(e) })
 }
 
-// deliver hands a letter to the vnode or endpoint that it addresses. With here
-// the caller serves an idle vnode itself, unless what the vnode's store does may
-// keep it longer than it is ready to wait.
-func (h *Host) deliver(l *letter, here bool) {
+// deliver hands a letter to the vnode or endpoint that it addresses.
+func (h *Host) deliver(l *letter) {
 	if l.Kind == "" {
 		if d, ok := h.ends.get(l.Endpoint); ok {
 			d.take(l)
@@ -360,10 +359,6 @@ func (h *Host) deliver(l *letter, here bool) {
 			return
 		}
 		l.gate = &to.gate
-	}
-	if here && to.box != nil && h.kinds[l.Kind].unsynced {
-		to.box.serveHere(l)
-		return
 	}
 	h.system.Root.Send(to.pid, l)
 }

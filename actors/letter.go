@@ -21,6 +21,9 @@ type letter struct {
 	once    bool  // can't come twice: no transport has it, or it was looked at before
 	own     bool  // payload is all of its buffer, which was made here
 	gate    *gate // that it waits behind; the receiver's
+	// direct waits for the answer within the call that serves the letter; nil for
+	// most letters, and once it is kept.
+	direct *direct
 	// prepared says of a FoldOpen that Options.BeforeFold has run here.
 	prepared bool
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // vnodeMailbox is the queue of a vnode. It is the library's in all but one thing: who
-// waits for the answer of a message may serve an idle mailbox itself (serveHere),
+// waits for the answer of a message may serve an idle mailbox itself (serveNow),
 // which saves waking one goroutine for the work and another for its answer.
 type vnodeMailbox struct {
 	invoker    actor.MessageInvoker
@@ -57,17 +57,33 @@ func (m *vnodeMailbox) post(q *queue, msg any) {
 	}
 }
 
-// serveHere queues a message and serves it before it returns, if nobody serves
-// the mailbox now. What comes meanwhile is left to the dispatcher. The caller
-// must hold no lock that a handler may want, nor be one itself.
-func (m *vnodeMailbox) serveHere(msg any) {
-	if !m.take(&m.user, msg) {
-		return
+// serveNow serves a message before it returns, if nothing waits and nobody serves
+// the mailbox; else it does nothing and reports false. What comes meanwhile is
+// left to the dispatcher. The caller must hold no lock that a handler may want,
+// nor be one itself.
+func (m *vnodeMailbox) serveNow(msg any) bool {
+	m.mu.Lock()
+	busy := m.running || m.suspended || m.system.len() > 0 || m.user.len() > 0
+	m.running = m.running || !busy
+	m.mu.Unlock()
+	if busy {
+		return false
 	}
-	m.run(1)
+	m.invoke(msg)
 	if m.rest() {
 		m.dispatcher.Schedule(m.work)
 	}
+	return true
+}
+
+// invoke serves one user message.
+func (m *vnodeMailbox) invoke(msg any) {
+	defer func() {
+		if r := recover(); r != nil {
+			m.invoker.EscalateFailure(r, msg)
+		}
+	}()
+	m.invoker.InvokeUserMessage(msg)
 }
 
 // take queues a message and reports whether the caller has to see to it that the

@@ -72,24 +72,27 @@ func TestVnodeMailbox_order(t *testing.T) {
 	}
 }
 
-// TestVnodeMailbox_serveHere: an idle mailbox is served by who asks, and what comes
-// meanwhile by the dispatcher; one that is being served is not.
-func TestVnodeMailbox_serveHere(t *testing.T) {
+// TestVnodeMailbox_serveNow: an idle mailbox is served by who asks, and what comes
+// meanwhile by the dispatcher; one that is not idle does not take the message.
+func TestVnodeMailbox_serveNow(t *testing.T) {
 	m, i, d := newInvoked()
-	m.serveHere("a")
-	if !slices.Equal(i.got, []string{"a"}) || len(d.work) != 0 {
+	if !m.serveNow("a") || !slices.Equal(i.got, []string{"a"}) || len(d.work) != 0 {
 		t.Fatalf("served %v, %d runs scheduled; want a, and none", i.got, len(d.work))
 	}
-	m.serveHere(func() {
-		m.serveHere("b") // as from another goroutine: this one serves
+	now := m.serveNow(func() {
+		if m.serveNow("b") { // as from another goroutine: this one serves
+			t.Error("a mailbox was served by two")
+		}
 		m.PostUserMessage("c")
 	})
-	if !slices.Equal(i.got, []string{"a"}) || len(d.work) != 1 {
+	if !now || !slices.Equal(i.got, []string{"a"}) || len(d.work) != 1 {
 		t.Fatalf("served %v, %d runs scheduled; want a, and one for the rest", i.got, len(d.work))
 	}
-	m.serveHere("d") // the run that is scheduled has the mailbox
+	if m.serveNow("d") {
+		t.Error("a message was served before one that waits")
+	}
 	d.run()
-	if want := []string{"a", "b", "c", "d"}; !slices.Equal(i.got, want) {
+	if want := []string{"a", "c"}; !slices.Equal(i.got, want) {
 		t.Errorf("served %v, want %v", i.got, want)
 	}
 }
@@ -98,9 +101,12 @@ func TestVnodeMailbox_serveHere(t *testing.T) {
 func TestVnodeMailbox_suspended(t *testing.T) {
 	m, i, d := newInvoked()
 	m.PostSystemMessage(&actor.SuspendMailbox{})
-	m.serveHere("a")
+	if m.serveNow("a") {
+		t.Error("a suspended mailbox served at once")
+	}
+	m.PostUserMessage("a")
 	d.run()
-	m.serveHere("b")
+	m.PostUserMessage("b")
 	d.run()
 	if len(i.got) != 0 {
 		t.Fatalf("a suspended mailbox served %v", i.got)
@@ -116,7 +122,7 @@ func TestVnodeMailbox_suspended(t *testing.T) {
 // served, wherever the handler ran.
 func TestVnodeMailbox_panic(t *testing.T) {
 	m, i, d := newInvoked()
-	m.serveHere(func() { panic("here") })
+	m.serveNow(func() { panic("here") })
 	m.PostUserMessage(func() { panic("there") })
 	m.PostUserMessage("a")
 	d.run()
@@ -141,9 +147,7 @@ func TestVnodeMailbox_concurrent(t *testing.T) {
 	for g := range goroutines {
 		posted.Go(func() {
 			for n := range each {
-				if (g+n)%2 == 0 {
-					m.serveHere(count)
-				} else {
+				if (g+n)%2 != 0 || !m.serveNow(count) {
 					m.PostUserMessage(count)
 				}
 			}

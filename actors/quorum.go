@@ -12,7 +12,6 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/replica"
-	"github.com/dee2748c/baton/vnode"
 )
 
 // Flags of a request's header.
@@ -51,14 +50,11 @@ func (h *Host) Run(ctx context.Context, kind topology.Kind, m replica.Machine) e
 	if ctx.Err() != nil {
 		return fmt.Errorf("run on %s: %w", kind, context.Cause(ctx))
 	}
-	r := &run{host: h, kind: kind, machine: m, wake: make(chan struct{}, 1)}
-	r.flights, r.events, r.sends = r.room.flights[:0], r.room.events[:0], r.room.sends[:0]
-	r.deadline, _ = ctx.Deadline()
-	r.id = h.ends.add(r)
-	r.mu.Lock()
-	r.events = append(r.events, replica.Event{Type: replica.Begin})
-	r.serving = true
-	r.drive()
+	deadline, _ := ctx.Deadline()
+	r := h.newDirect(kind, m, deadline).drive()
+	if r == nil {
+		return nil
+	}
 	if h.ctx.Err() != nil {
 		r.stopped(errStopped) // the table may have been told before r was in it
 	}
@@ -95,7 +91,6 @@ type run struct {
 	failed  []ring.Entry    // where Sends have failed
 	used    []ring.NodeID   // to whom there was a Send
 	driving bool            // a goroutine is in drive
-	serving bool            // that is the caller's, which may serve vnodes
 	woken   bool
 	decided bool      // the machine was Ready when the caller was woken
 	linger  time.Time // when the background ends; set with woken
@@ -107,9 +102,16 @@ type run struct {
 		sends   [3]replica.Send
 		letters [3]letter
 		used    [3]ring.NodeID
-		reads   vnode.Reads
 		next    int // free letter
 	}
+}
+
+// newRun returns what a direct run becomes when it has to wait. It is being
+// driven: what comes is queued.
+func newRun(d *direct) *run {
+	r := &run{host: d.host, kind: d.kind, machine: d.machine, deadline: d.deadline, driving: true, wake: make(chan struct{}, 1)}
+	r.flights, r.events, r.sends, r.used = r.room.flights[:0], r.room.events[:0], r.room.sends[:0], r.room.used[:0]
+	return r
 }
 
 // flight is a Send that has not ended. It is out under a sequence number of its
@@ -148,7 +150,7 @@ func (r *run) drive() {
 			break
 		}
 	}
-	r.driving, r.serving = false, false
+	r.driving = false
 	if r.ended {
 		r.flights = nil
 	}
@@ -173,7 +175,12 @@ func (r *run) step() {
 		r.flights = append(r.flights, flight{send: r.sends[i]})
 	}
 	clear(r.sends)
-	r.ended = e.Type == replica.Expire || r.machine.Done()
+	r.settle(e.Type == replica.Expire)
+}
+
+// settle wakes the caller once the outcome is decided, or will not be.
+func (r *run) settle(expired bool) {
+	r.ended = expired || r.machine.Done()
 	if ready := r.machine.Ready(); !r.woken && (ready || r.ended) {
 		r.woken, r.decided = true, ready
 		r.linger = time.Now().Add(lingerLimit)
@@ -213,7 +220,7 @@ func (r *run) outgoing() *letter {
 			return nil
 		}
 		f.seq = h.ends.number()
-		r.use(f.node)
+		r.used = append(r.used, f.node)
 		l := r.letter()
 		*l = letter{Header: messages.Header{
 			Type: messages.TypeRequest, Flags: flags, From: string(h.opts.Self.Node), FromIncarnation: h.opts.Self.Incarnation,
@@ -225,13 +232,6 @@ func (r *run) outgoing() *letter {
 	return nil
 }
 
-func (r *run) use(n ring.NodeID) {
-	if r.used == nil {
-		r.used = r.room.used[:0]
-	}
-	r.used = append(r.used, n)
-}
-
 func (r *run) letter() *letter {
 	if r.room.next == len(r.room.letters) {
 		return new(letter)
@@ -240,26 +240,10 @@ func (r *run) letter() *letter {
 	return &r.room.letters[r.room.next-1]
 }
 
-// transmit sends a letter without the lock. If the vnode is here, a command that
-// only reads is served at once, and any other one too when the caller has nothing
-// to do but wait for it and the vnode is idle.
+// transmit sends a letter without the lock.
 func (r *run) transmit(l *letter) {
-	seq, serving := l.Seq, r.serving
+	seq := l.Seq
 	r.mu.Unlock()
-	here := l.To == string(r.host.opts.Self.Node) && l.Flags&requestFallback == 0
-	if here {
-		if body, ok := r.host.read(r.host.View(), l.RingVersion, r.kind, ring.Partition(l.Partition), l.payload, &r.room.reads); ok {
-			r.mu.Lock()
-			r.answer(seq, body)
-			return
-		}
-		if serving {
-			l.once = true
-			r.host.deliver(l, true)
-			r.mu.Lock()
-			return
-		}
-	}
 	err := r.host.post(l)
 	r.mu.Lock()
 	if err == nil {
@@ -316,15 +300,11 @@ func (r *run) spare(p ring.Partition) ring.NodeID {
 // answered ends the flight of a number with its answer.
 func (r *run) answered(seq uint64, body []byte) {
 	r.mu.Lock()
-	r.answer(seq, body)
-	r.drive()
-}
-
-func (r *run) answer(seq uint64, body []byte) {
 	if i := r.find(seq); i >= 0 {
 		f := r.end(i)
 		r.events = append(r.events, replica.Event{Type: replica.Answer, Send: f.send.ID, Body: body})
 	}
+	r.drive()
 }
 
 // take gets a replica's answer or refusal.

@@ -1,7 +1,7 @@
 package actors
 
 import (
-	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/replica"
 	"github.com/dee2748c/baton/store"
 	"github.com/dee2748c/baton/vnode"
 )
@@ -13,6 +13,7 @@ import (
 type serving struct {
 	partition vnode.Partition
 	part      store.Partition
+	box       *vnodeMailbox
 }
 
 // publish lets others read, once the vnode acknowledges commands and its module
@@ -24,7 +25,7 @@ func (a *vnodeActor) publish() {
 	switch a.life.State().(type) {
 	case vnode.Owner, vnode.Folding:
 		if _, broken := a.module.(brokenVnode); !broken {
-			a.kind.serving[a.id.Partition].Store(&serving{a.cx.Partition(), a.part})
+			a.kind.serving[a.id.Partition].Store(&serving{a.cx.Partition(), a.part, a.box})
 		}
 	}
 }
@@ -36,22 +37,15 @@ func (a *vnodeActor) withdraw() {
 	}
 }
 
-// read serves a command in the caller's goroutine if it only reads and the
-// partition's vnode serves on this node to who asks by that ring version. room is
-// the caller's.
-func (h *Host) read(v *View, ringVersion uint64, kind string, p ring.Partition, body []byte, room *vnode.Reads) ([]byte, bool) {
-	e, ok := h.kinds[kind]
-	if !ok || ringVersion < v.Fence() || e.reader == nil || int(p) >= len(e.serving) {
-		return nil, false
+// read serves a Send in the caller's goroutine if it only reads and its vnode
+// serves on this node, and sets e to the answer. room is the caller's.
+func (h *Host) read(k *kindEntry, at *serving, v *View, s *replica.Send, room *vnode.Reads, e *replica.Event) bool {
+	p := s.To.Partition
+	*room = vnode.NewReads(at.partition, at.part, vnode.Copy{Grace: v.Grace(), Incomplete: v.Part(at.partition.Kind, p).Incomplete})
+	reply, tail, ok := k.reader.Read(room, vnode.Command{Body: s.Body})
+	if !ok || room.Err() != nil || k.serving[p].Load() != at {
+		return false
 	}
-	s := e.serving[p].Load()
-	if s == nil {
-		return nil, false
-	}
-	*room = vnode.NewReads(s.partition, s.part, vnode.Copy{Grace: v.Grace(), Incomplete: v.Part(kind, p).Incomplete})
-	reply, ok := e.reader.Read(room, vnode.Command{Body: body})
-	if !ok || room.Err() != nil || e.serving[p].Load() != s {
-		return nil, false
-	}
-	return reply, true
+	*e = replica.Event{Type: replica.Answer, Send: s.ID, Body: reply, Tail: tail}
+	return true
 }

@@ -143,6 +143,10 @@ func (h *Host) awaitRetry(ctx context.Context, v *View, f *letter, attempt int) 
 
 // respond answers a frame that named an endpoint.
 func (h *Host) respond(f *letter, body []byte) {
+	if f.direct != nil {
+		f.direct.answer(body)
+		return
+	}
 	if f.Endpoint == 0 {
 		return
 	}
@@ -159,6 +163,7 @@ func (h *Host) respond(f *letter, body []byte) {
 
 // respondError answers a frame with an error.
 func (h *Host) respondError(f *letter, e *messages.Error) {
+	f.keep()
 	if f.Endpoint == 0 {
 		return
 	}

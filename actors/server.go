@@ -199,6 +199,7 @@ func (s *server) synced(f *letter, d vnode.Disposition, err error) {
 
 // async runs the command's work outside of the actor.
 func (s *server) async(f *letter, d vnode.Async) {
+	f.keep()
 	s.host.own(func() {
 		body, err := d.Work(s.host.ctx)
 		if err != nil {

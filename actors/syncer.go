@@ -37,6 +37,7 @@ func newSyncer(ctx context.Context) *syncer {
 // after calls server.synced once everything written to part before the call is
 // durable, or can't be.
 func (s *syncer) after(part store.Partition, server *server, f *letter, d vnode.Disposition) {
+	f.keep()
 	s.mu.Lock()
 	s.waiting = append(s.waiting, synced{part, server, f, f.gate, d})
 	f.gate = nil

@@ -19,6 +19,7 @@ type vnodeActor struct {
 	server
 
 	pid      *actor.PID
+	box      *vnodeMailbox // of pid
 	behavior actor.Behavior
 	life     *vnode.Lifecycle
 	events   []vnode.Event // of actions that completed within the present message
@@ -63,11 +64,12 @@ func (h *Host) spawnVnode(e *kindEntry, id store.ID) (*inbox, error) {
 	a.wrote, a.failed = a.changed, a.reopen
 	a.behavior.Become(a.idle)
 	box := newVnodeMailbox()
+	a.box = box
 	props := actor.PropsFromProducer(func() actor.Actor { return a }, actor.WithSupervisor(stopOnPanic), actor.WithDispatcher(h.dispatch),
 		actor.WithMailbox(func() actor.Mailbox { return box }))
 	name := fmt.Sprintf("vnode/%s/%d/%d", id.Kind, id.Partition, h.opts.Self.Incarnation)
 	pid, err := h.system.Root.SpawnNamed(props, name)
-	return &inbox{pid: pid, box: box}, err
+	return &inbox{pid: pid}, err
 }
 
 // Receive dispatches to the behavior of the lifecycle's state.

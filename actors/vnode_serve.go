@@ -19,6 +19,7 @@ func (a *vnodeActor) admit(f *letter) {
 	}
 	verdict := a.life.Admit(f.RingVersion, f.Hop)
 	if verdict == vnode.Park {
+		f.keep()
 		a.parked = append(a.parked, f)
 		return
 	}
@@ -86,6 +87,7 @@ func (a *vnodeActor) refuseOwner(f *letter, code messages.Code) {
 
 // forward sends a frame on to the owner with its origin, its id and one hop more.
 func (a *vnodeActor) forward(f *letter, owner ring.NodeID) {
+	f.keep()
 	g := *f
 	g.Hop++
 	g.once, g.gate, g.prepared = false, nil, false
@@ -123,6 +125,7 @@ func (a *vnodeActor) deferCommand(f *letter, d vnode.Forward) {
 		a.refuseOwner(f, messages.CodeFrozen)
 		return
 	}
+	f.keep()
 	g := *f
 	g.once, g.gate = true, nil
 	if d.Body != nil {

@@ -28,7 +28,9 @@ import (
 //	flags  uvarint grace  { [uvarint length, stored state] }...     merge
 //
 // The state that a put answers ends before the content of its sibling if that is
-// the only one: the asker has it.
+// the only one: the asker has it. One that asks within the node gets the body of
+// the merge in the place of the state, in the memory that the copy keeps: so
+// copies on one node share it.
 
 // Flags of a put and a delete.
 const (
@@ -57,8 +59,9 @@ const (
 	hasNone       = 1 << iota // the copy has no state of the key
 	hasTombstones             // nothing but tombstones is left
 	isIncomplete              // the copy lacks data that was acknowledged
-	isBare                    // the content of the only sibling is left out
+	isBare                    // the only sibling: its content is left out, but for isWhole
 	hadValue                  // there was a value before
+	isWhole                   // the rest is the body of a merge
 )
 
 // A Digest stands for a state: copies with equal digests hold the same.

@@ -30,8 +30,9 @@ func (w *command) begin(raw rawWrite) *command {
 	return w
 }
 
-// write coordinates a put or a delete: it gives the write its dot.
-func (p *partition) write(cx *vnode.Context, body []byte) ([]byte, error) {
+// write coordinates a put or a delete: it gives the write its dot. here says that
+// this node asks.
+func (p *partition) write(cx *vnode.Context, body []byte, here bool) ([]byte, error) {
 	raw, ok := cutWrite(body)
 	if !ok {
 		return nil, fmt.Errorf("write: %w", ErrBadRequest)
@@ -65,6 +66,9 @@ func (p *partition) write(cx *vnode.Context, body []byte) ([]byte, error) {
 	}
 	if err := w.state.check(w.bucket, w.name); err != nil {
 		return nil, err
+	}
+	if here {
+		return p.keepWhole(cx, w), nil
 	}
 	stored := p.keep(cx, w.head, w.key, &w.old, &w.state)
 	return w.reply(cx, stored), nil
@@ -172,12 +176,8 @@ func (p *partition) keep(cx *vnode.Context, head ring.Partition, key []byte, old
 
 // reply says what the write made of the object.
 func (w *command) reply(cx *vnode.Context, stored []byte) []byte {
-	flags := copyFlags(cx)
-	if w.exists {
-		flags |= hadValue
-	}
-	if len(w.state.Siblings) == 1 {
-		flags |= isBare
+	flags := w.replyFlags(cx)
+	if flags&isBare != 0 {
 		n := len(w.state.Siblings[0].Content)
 		stored = stored[:len(stored)-n-uvarintLen(uint64(n))]
 	}
@@ -185,6 +185,36 @@ func (w *command) reply(cx *vnode.Context, stored []byte) []byte {
 	reply = appendAnswer(reply, flags, cx.Grace())
 	reply = binary.AppendUvarint(reply, uint64(w.state.Live()))
 	return append(reply, stored...)
+}
+
+func (w *command) replyFlags(cx *vnode.Context) byte {
+	flags := copyFlags(cx)
+	if w.exists {
+		flags |= hadValue
+	}
+	if len(w.state.Siblings) == 1 {
+		flags |= isBare
+	}
+	return flags
+}
+
+// keepWhole stores the state that a write made and says so to this node: what is
+// stored lies in the body of the merge that goes to the other copies.
+func (p *partition) keepWhole(cx *vnode.Context, w *command) []byte {
+	n := len(w.key)
+	size := w.state.size()
+	reply := make([]byte, 0, 6+5*binary.MaxVarintLen64+n+size)
+	reply = appendAnswer(reply, w.replyFlags(cx)|isWhole, cx.Grace())
+	reply = binary.AppendUvarint(reply, uint64(w.state.Live()))
+	reply = appendMergeHead(reply, mergeFlags(w.flags), cx.Grace())
+	reply = appendBytes(reply, w.key)
+	key := reply[len(reply)-n : len(reply) : len(reply)]
+	reply = binary.AppendUvarint(reply, uint64(size))
+	stored := w.state.Append(reply)[len(reply):]
+	cx.Put(key, stored)
+	p.changed(cx, w.head, key, &w.old, &w.state)
+	end := len(reply) + len(stored)
+	return reply[:end:end]
 }
 
 // copyFlags are the flags of every answer of this copy.

@@ -15,33 +15,36 @@ func (p *partition) read(cx *vnode.Context, op byte, key []byte) ([]byte, error)
 	if _, _, _, _, err := p.name(key); err != nil {
 		return nil, err
 	}
-	return answerRead(op, cx.Get(key), copyFlags(cx), cx.Grace()), nil
+	reply, tail := answerRead(op, cx.Get(key), copyFlags(cx), cx.Grace())
+	return append(reply, tail...), nil
 }
 
 var _ vnode.Reader = kind{}
 
 // Read serves a get or a digest beside the vnode.
-func (kind) Read(r *vnode.Reads, cmd vnode.Command) (reply []byte, ok bool) {
+func (kind) Read(r *vnode.Reads, cmd vnode.Command) (reply, tail []byte, ok bool) {
 	if len(cmd.Body) == 0 || cmd.Body[0] != opGet && cmd.Body[0] != opDigest {
-		return nil, false
+		return nil, nil, false
 	}
 	key, p := cmd.Body[1:], r.Partition()
 	if _, _, _, _, err := nameIn(p.ID, p.Size, key); err != nil {
-		return failure(err), true
+		return failure(err), nil, true
 	}
 	stored := r.Get(key)
 	if r.Err() != nil {
-		return nil, false // the vnode says what is wrong
+		return nil, nil, false // the vnode says what is wrong
 	}
 	flags := byte(0)
 	if r.Incomplete() {
 		flags = isIncomplete
 	}
-	return answerRead(cmd.Body[0], stored, flags, r.Grace()), true
+	reply, tail = answerRead(cmd.Body[0], stored, flags, r.Grace())
+	return reply, tail, true
 }
 
-// answerRead answers a get or a digest of what is stored, nil for nothing.
-func answerRead(op byte, stored []byte, flags byte, grace uint64) []byte {
+// answerRead answers a get or a digest of what is stored, nil for nothing. The
+// stored bytes themselves are the tail.
+func answerRead(op byte, stored []byte, flags byte, grace uint64) (reply, tail []byte) {
 	switch {
 	case stored == nil:
 		flags |= hasNone
@@ -49,14 +52,13 @@ func answerRead(op byte, stored []byte, flags byte, grace uint64) []byte {
 		flags |= hasTombstones
 	}
 	if op == opGet {
-		return append(appendAnswer(make([]byte, 0, 2+binary.MaxVarintLen64+len(stored)), flags, grace), stored...)
+		return appendAnswer(make([]byte, 0, 2+binary.MaxVarintLen64), flags, grace), stored
 	}
-	reply := appendAnswer(make([]byte, 0, 2+binary.MaxVarintLen64+len(Digest{})), flags, grace)
 	if stored != nil {
 		digest := DigestOf(stored)
-		reply = append(reply, digest[:]...)
+		tail = digest[:]
 	}
-	return reply
+	return appendAnswer(make([]byte, 0, 2+binary.MaxVarintLen64), flags, grace), tail
 }
 
 var errBadMerge = fmt.Errorf("merge: %w", ErrBadRequest)

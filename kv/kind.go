@@ -61,7 +61,7 @@ func (p *partition) serve(cx *vnode.Context, cmd vnode.Command) ([]byte, error) 
 	}
 	switch op, rest := body[0], body[1:]; op {
 	case opPut, opDelete:
-		return p.write(cx, body)
+		return p.write(cx, body, cmd.Own)
 	case opGet, opDigest:
 		return p.read(cx, op, rest)
 	case opMerge:

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"bytes"
 	"fmt"
 	"time"
 
@@ -8,8 +9,8 @@ import (
 	"github.com/dee2748c/baton/replica"
 )
 
-// Read is a get as a machine. It asks one copy for the value, one of the asking
-// node if there is one, and the others for digests.
+// Read is a get as a machine. It asks those copies for the value that are on the
+// asking node, where it costs nothing, or else one, and the others for digests.
 //
 //	ask -> r copies hold the same ----------------------------------> ready
 //	    -> they differ: fetch the states -> merge
@@ -40,7 +41,7 @@ type Read struct {
 	getBody, digestBody []byte
 
 	grace  uint64 // the lowest of the record of the asking node and of those that answered
-	target target
+	target int    // the known state that all of them make together, nothing for none
 	ready  bool
 	err    error
 	result []byte // the stored state at Ready, nil for none
@@ -59,8 +60,9 @@ type copyView struct {
 	incomplete bool
 	damaged    bool
 	none       bool   // it holds no state
-	digest     Digest // of what it holds, unless none
-	repairing  Digest // what it is being sent
+	known      int    // which of the known states it holds; -1 for none of them
+	digest     Digest // of what it holds, if that was not known when it answered
+	repairing  int    // which state it is being sent
 	work       readWork
 }
 
@@ -74,18 +76,19 @@ const (
 	workRepair
 )
 
-// knownState is a state that some copy holds.
+// knownState is a state that some copy holds, or that those make together. Its
+// digest is made when it is wanted.
 type knownState struct {
-	digest Digest
 	stored []byte
+	digest Digest
+	hashed bool
 }
 
-// target is what all states that are known make together.
-type target struct {
-	none   bool
-	digest Digest
-	stored []byte
-}
+// In the place of the number of a known state.
+const (
+	nothing = -1 // there is no state
+	unaimed = -2 // the target is not found yet
+)
 
 var _ replica.Machine = (*Read)(nil)
 
@@ -134,7 +137,7 @@ func (m *Read) Step(e replica.Event, sends []replica.Send) []replica.Send {
 	case v.work == workRepair:
 		m.repaired(i, e.Body)
 	default:
-		m.answered(i, e.Body)
+		m.answered(i, &e)
 	}
 	return m.settle(sends)
 }
@@ -156,7 +159,8 @@ func (m *Read) Object() (Object, error) {
 	case m.result == nil || m.gone && !m.get.Tombstones:
 		return Object{}, fmt.Errorf("get %q/%q: %w", m.get.Bucket, m.get.Key, ErrNotFound)
 	}
-	if err := decodeStored(&o, m.result, m.get.Tombstones); err != nil {
+	// The caller may change what it gets, and a store may have the result.
+	if err := decodeStored(&o, bytes.Clone(m.result), m.get.Tombstones); err != nil {
 		return Object{}, fmt.Errorf("get %q/%q: %w", m.get.Bucket, m.get.Key, err)
 	}
 	return o, nil
@@ -175,7 +179,7 @@ func (m *Read) begin(sends []replica.Send) []replica.Send {
 	} else {
 		m.views = make([]copyView, n)
 	}
-	m.known = m.two[:0]
+	m.known, m.target = m.two[:0], unaimed
 	g := &m.get
 	n := 1 + keyLen(g.Type, g.Bucket, g.Key)
 	bodies := make([]byte, 0, 2*n)
@@ -201,10 +205,10 @@ func (m *Read) begin(sends []replica.Send) []replica.Send {
 // ask asks the next vnode of a slot what it holds.
 func (m *Read) ask(i int, value bool, sends *[]replica.Send) {
 	body, work := m.digestBody, workDigest
-	if value {
+	if t := &m.slots.all[i]; value || !t.tried && t.at.Node == m.set.Self {
 		body, work = m.getBody, workGet
 	}
-	m.views[i] = copyView{work: work}
+	m.views[i] = copyView{work: work, known: nothing}
 	m.slots.ask(i, body, m.options.sloppy, false, sends)
 }
 
@@ -242,9 +246,9 @@ func (m *Read) view(t *slot) *copyView {
 }
 
 // answered takes what a copy holds.
-func (m *Read) answered(i int, body []byte) {
+func (m *Read) answered(i int, e *replica.Event) {
 	v := &m.views[i]
-	a, err := cutAnswer(body)
+	a, err := cutAnswer(e.Body)
 	if err != nil {
 		m.slots.cause(err)
 		if isOf(err, ErrCorrupt) && !isOf(err, ErrBadRequest) {
@@ -254,8 +258,11 @@ func (m *Read) answered(i int, body []byte) {
 		v.answered, m.slots.all[i].phase = false, slotFailed
 		return
 	}
+	if e.Tail != nil {
+		a.rest = e.Tail
+	}
 	m.grace = min(m.grace, a.grace)
-	v.answered = true
+	v.answered, v.known = true, nothing
 	v.incomplete = a.flags&isIncomplete != 0
 	v.none = a.flags&hasNone != 0
 	switch {
@@ -265,29 +272,49 @@ func (m *Read) answered(i int, body []byte) {
 			v.answered, m.slots.all[i].phase = false, slotFailed
 			m.slots.cause(ErrReply)
 		}
-	case damaged(a.rest):
-		v.damaged = true
-		m.slots.cause(ErrCorrupt)
 	default:
-		v.digest = DigestOf(a.rest)
-		m.learn(v.digest, a.rest)
+		if v.known = m.find(a.rest); v.known >= 0 {
+			return
+		}
+		if damaged(a.rest) {
+			v.damaged = true
+			m.slots.cause(ErrCorrupt)
+			return
+		}
+		v.known = m.learn(a.rest)
 	}
 }
 
-func (m *Read) learn(d Digest, stored []byte) {
-	if m.find(d) == nil {
-		m.known = append(m.known, knownState{d, stored})
+func (m *Read) learn(stored []byte) int {
+	if i := m.find(stored); i >= 0 {
+		return i
 	}
+	m.known = append(m.known, knownState{stored: stored})
+	return len(m.known) - 1
 }
 
-// find returns the stored state of a digest, nil if it is not known.
-func (m *Read) find(d Digest) []byte {
+// find returns the number of a known state, nothing if it is not known.
+func (m *Read) find(stored []byte) int {
 	for i := range m.known {
-		if m.known[i].digest == d {
-			return m.known[i].stored
+		if bytes.Equal(m.known[i].stored, stored) {
+			return i
 		}
 	}
-	return nil
+	return nothing
+}
+
+// findDigest is find for a state of which the digest is known.
+func (m *Read) findDigest(d Digest) int {
+	for i := range m.known {
+		k := &m.known[i]
+		if !k.hashed {
+			k.digest, k.hashed = DigestOf(k.stored), true
+		}
+		if k.digest == d {
+			return i
+		}
+	}
+	return nothing
 }
 
 // repaired takes the end of a repair: the copy holds what it was sent, and
@@ -300,7 +327,7 @@ func (m *Read) repaired(i int, body []byte) {
 		m.slots.cause(err)
 		return
 	}
-	v.none, v.digest = false, v.repairing
+	v.none, v.known = false, v.repairing
 }
 
 // settle goes on with what is known now.
@@ -322,7 +349,10 @@ func (m *Read) fetch(sends *[]replica.Send) bool {
 	whole := true
 	for i := range m.views {
 		v := &m.views[i]
-		if !v.answered || v.none || v.damaged || m.find(v.digest) != nil {
+		if !v.answered || v.none || v.damaged || v.known >= 0 {
+			continue
+		}
+		if v.known = m.findDigest(v.digest); v.known >= 0 {
 			continue
 		}
 		whole = false
@@ -359,10 +389,10 @@ func (m *Read) valueOnItsWay() bool {
 func (m *Read) aim() error {
 	switch len(m.known) {
 	case 0:
-		m.target = target{none: true}
+		m.target = nothing
 		return nil
 	case 1:
-		m.target = target{digest: m.known[0].digest, stored: m.known[0].stored}
+		m.target = 0
 		return nil
 	}
 	var all, s State
@@ -377,15 +407,13 @@ func (m *Read) aim() error {
 		}
 		s = State{}
 	}
-	stored := all.Append(nil)
-	m.target = target{digest: DigestOf(stored), stored: stored}
-	m.learn(m.target.digest, stored)
+	m.target = m.learn(all.Append(nil))
 	return nil
 }
 
 // holds reports whether a copy that answered holds the target.
 func (m *Read) holds(v *copyView) bool {
-	return v.answered && !v.damaged && v.none == m.target.none && (v.none || v.digest == m.target.digest)
+	return v.answered && !v.damaged && v.none == (m.target == nothing) && v.known == m.target
 }
 
 // counts reports whether a copy counts for the quorum.
@@ -417,13 +445,13 @@ func (m *Read) decide(sends []replica.Send, whole bool) []replica.Send {
 		m.finish(nil)
 	}
 	lacking, _, _ := m.slots.tally(m.lacking)
-	if !m.ready && m.target.none && whole && !m.options.notFoundOK {
+	if !m.ready && m.target < 0 && whole && !m.options.notFoundOK {
 		switch {
 		case m.options.basic && lacking > len(m.slots.all)/2, m.slots.open == 0 && lacking >= m.quorum.copies:
 			m.finish(nil)
 		}
 	}
-	if whole && !m.target.none && (m.ready || m.enough()) {
+	if whole && m.target >= 0 && (m.ready || m.enough()) {
 		m.repair(&sends)
 	}
 	if !m.ready && m.slots.open == 0 {
@@ -458,7 +486,7 @@ func (m *Read) repair(sends *[]replica.Send) {
 		if body == nil {
 			body = m.mergeBody()
 		}
-		v.work, v.repairing = workRepair, m.target.digest
+		v.work, v.repairing = workRepair, m.target
 		m.slots.send(i, body, false, sends)
 	}
 }
@@ -469,8 +497,8 @@ func (m *Read) mergeBody() []byte {
 		flags = mergeSettle
 	}
 	key := m.getBody[1:]
-	body := make([]byte, 0, 16+len(key)+len(m.target.stored))
-	return appendBytes(appendBytes(appendMergeHead(body, flags, m.grace), key), m.target.stored)
+	body := make([]byte, 0, 16+len(key)+len(m.known[m.target].stored))
+	return appendBytes(appendBytes(appendMergeHead(body, flags, m.grace), key), m.known[m.target].stored)
 }
 
 func (m *Read) finish(err error) {
@@ -478,11 +506,11 @@ func (m *Read) finish(err error) {
 		return
 	}
 	m.ready, m.err = true, err
-	if err != nil || m.target.none {
+	if err != nil || m.target < 0 {
 		m.gone = true
 		return
 	}
-	m.result = m.target.stored
+	m.result = m.known[m.target].stored
 	m.gone = storedDeleted(m.result)
 	if m.options.ttl > 0 && !m.gone {
 		var s State

@@ -1,6 +1,7 @@
 package kv
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"time"
@@ -216,7 +217,7 @@ func (m *Write) Deleted() (Deleted, error) { return m.deleted, m.outcome }
 // the machine is ready without an error.
 func (m *Write) Object() (Object, error) {
 	o := Object{Type: m.bucketType, Bucket: m.bucket, Key: m.key}
-	return o, decodeStored(&o, m.stored, true)
+	return o, decodeStored(&o, bytes.Clone(m.stored), true)
 }
 
 // afterRead goes on with what the quorum holds.
@@ -260,7 +261,7 @@ func (m *Write) spread(stored []byte, sends []replica.Send) []replica.Send {
 		return sends
 	}
 	m.raw.key = AppendKey(nil, m.set.Head, m.bucketType, m.bucket, m.key)
-	m.body = appendBytes(appendBytes(appendMergeHead(nil, m.mergeFlags(), m.grace), m.raw.key), stored)
+	m.body = appendBytes(appendBytes(appendMergeHead(nil, mergeFlags(m.raw.flags), m.grace), m.raw.key), stored)
 	m.stored = stored
 	for i := range m.slots.all {
 		m.slots.ask(i, m.body, m.sloppy, m.durable == 0, &sends)
@@ -282,8 +283,9 @@ func (m *Write) reaches() bool {
 	return reaches
 }
 
-func (m *Write) mergeFlags() byte {
-	if m.raw.flags&(putSettle|putLastWriteWins) != 0 {
+// mergeFlags are those of the merge that follows a put or a delete with flags.
+func mergeFlags(flags byte) byte {
+	if flags&(putSettle|putLastWriteWins) != 0 {
 		return mergeSettle
 	}
 	return 0
@@ -380,23 +382,10 @@ func (m *Write) coordinated(i int, e *replica.Event, sends []replica.Send) []rep
 // take makes the merge of what the coordinating vnode answered.
 func (m *Write) take(a *replyHead) error {
 	m.grace = min(m.grace, a.grace)
-	live, state, ok := cutUvarint(a.rest)
-	if !ok {
+	live, rest, ok := cutUvarint(a.rest)
+	if !ok || !m.takeState(a.flags, rest) {
 		return ErrReply
 	}
-	content, n := m.raw.content, len(state)
-	if a.flags&isBare != 0 {
-		n += uvarintLen(uint64(len(content))) + len(content)
-	}
-	body := make([]byte, 0, 2+3*binary.MaxVarintLen64+len(m.raw.key)+n)
-	body = appendMergeHead(body, m.mergeFlags(), m.grace)
-	body = binary.AppendUvarint(appendBytes(body, m.raw.key), uint64(n))
-	at := len(body)
-	body = append(body, state...)
-	if a.flags&isBare != 0 {
-		body = appendBytes(body, content)
-	}
-	m.body, m.stored = body, body[at:]
 	context, _, err := cutStored(m.stored)
 	if err != nil {
 		return fmt.Errorf("%w: %w", err, ErrReply)
@@ -411,6 +400,42 @@ func (m *Write) take(a *replyHead) error {
 	m.deleted.Existed = m.deleted.Existed || a.flags&hadValue != 0
 	m.deleted.Siblings = int(live)
 	return nil
+}
+
+// takeState sets the state that was written and the body of its merge.
+func (m *Write) takeState(flags byte, rest []byte) (ok bool) {
+	key, state := m.raw.key, rest
+	if flags&isWhole != 0 {
+		if len(rest) < 2 {
+			return false
+		}
+		_, b, _ := cutUvarint(rest[2:])
+		if key, b, ok = cutBytes(b); !ok {
+			return false
+		}
+		if state, b, ok = cutBytes(b); !ok || len(b) > 0 {
+			return false
+		}
+		var head [2 + binary.MaxVarintLen64]byte
+		if bytes.HasPrefix(rest, appendMergeHead(head[:0], mergeFlags(m.raw.flags), m.grace)) {
+			m.body, m.stored = rest, state
+			return true
+		}
+	}
+	content, n, bare := m.raw.content, len(state), flags&(isWhole|isBare) == isBare
+	if bare {
+		n += uvarintLen(uint64(len(content))) + len(content)
+	}
+	body := make([]byte, 0, 2+3*binary.MaxVarintLen64+len(key)+n)
+	body = appendMergeHead(body, mergeFlags(m.raw.flags), m.grace)
+	body = binary.AppendUvarint(appendBytes(body, key), uint64(n))
+	at := len(body)
+	body = append(body, state...)
+	if bare {
+		body = appendBytes(body, content)
+	}
+	m.body, m.stored = body, body[at:]
+	return true
 }
 
 // merged takes the end of a merge.

@@ -45,8 +45,10 @@ type Event struct {
 	Type EventType
 	// Send is the ID of the Send that an Answer or a Fail ends.
 	Send int
-	// Body is the reply of an Answer. It is immutable and may be kept.
-	Body []byte
+	// Body is the reply of an Answer, without the bytes of Tail, by which it goes
+	// on: what a store of this node holds, which is not copied. Both are immutable
+	// and may be kept.
+	Body, Tail []byte
 	// Err is why a Send failed.
 	Err error
 	// Unknown says of a Fail that the command may have been done.

@@ -11,9 +11,10 @@ import (
 // write that was answered before, in any order with those that were not.
 type Reader interface {
 	// Read serves a command that only reads. ok is false for all others, and for
-	// those that it can't serve so: they go to the vnode. It must be safe for
+	// those that it can't serve so: they go to the vnode. The reply ends with the
+	// bytes of tail, which may be what the store holds. It must be safe for
 	// concurrent use.
-	Read(r *Reads, cmd Command) (reply []byte, ok bool)
+	Read(r *Reads, cmd Command) (reply, tail []byte, ok bool)
 }
 
 // Reads is what a Reader reads through: like a Context that is not written to.

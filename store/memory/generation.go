@@ -47,7 +47,7 @@ type generation struct {
 	hashes []topology.ItemHash // by writer: one per op of the running Write
 
 	mu      sync.RWMutex // after writer
-	items   map[string]*entry
+	items   index
 	tree    *tree    // of all items that are not fresh
 	fresh   []*entry // those to be ordered, and what was removed of them
 	last    string   // no key in tree is above it
@@ -58,7 +58,7 @@ type generation struct {
 var _ store.Partition = (*generation)(nil)
 
 func newGeneration(closed *atomic.Bool, room *room) *generation {
-	return &generation{closed: closed, room: room, items: make(map[string]*entry), tree: new(tree)}
+	return &generation{closed: closed, room: room, items: newIndex(), tree: new(tree)}
 }
 
 // err returns why the generation can't be used. The caller holds mu.
@@ -84,7 +84,7 @@ func (g *generation) drop() {
 	if g.room.max > 0 && !g.dropped {
 		g.room.take(-g.bytes())
 	}
-	g.dropped, g.items, g.tree, g.fresh, g.last = true, nil, nil, nil, ""
+	g.dropped, g.items, g.tree, g.fresh, g.last = true, index{}, nil, nil, ""
 }
 
 // Get implements store.Partition. It returns the slices that were put.
@@ -94,7 +94,7 @@ func (g *generation) Get(key []byte) (store.Item, error) {
 	if err := g.err(); err != nil {
 		return store.Item{}, fmt.Errorf("get: %w", err)
 	}
-	e := g.items[asString(key)]
+	e := g.items.get(g.items.hash(asString(key)), asString(key))
 	if e == nil {
 		return store.Item{}, store.ErrNotFound
 	}
@@ -141,7 +141,8 @@ func (g *generation) Write(b *store.Batch) error {
 func (g *generation) put(op *store.Op, hash topology.ItemHash) {
 	next := entry{key: asString(op.Key), value: asString(op.Value), version: op.Version, hash: hash}
 	g.summary.Add(hash, next.size())
-	e := g.items[next.key]
+	at := g.items.hash(next.key)
+	e := g.items.get(at, next.key)
 	if e != nil {
 		g.summary.Remove(e.hash, e.size())
 	}
@@ -152,7 +153,7 @@ func (g *generation) put(op *store.Op, hash topology.ItemHash) {
 		next.fresh = true
 	}
 	*e = next
-	g.items[e.key] = e // the key too: the old one is a piece of the old item's memory
+	g.items.set(at, e)
 	switch {
 	case e.fresh:
 	case isNew && e.key > g.last:
@@ -167,11 +168,12 @@ func (g *generation) put(op *store.Op, hash topology.ItemHash) {
 }
 
 func (g *generation) remove(key string) {
-	e := g.items[key]
+	at := g.items.hash(key)
+	e := g.items.get(at, key)
 	if e == nil {
 		return
 	}
-	delete(g.items, key)
+	g.items.remove(at, key)
 	g.summary.Remove(e.hash, e.size())
 	if e.fresh {
 		*e = entry{}

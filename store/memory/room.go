@@ -43,7 +43,7 @@ func (g *generation) reserve(ops []store.Op) (int64, error) {
 	for i := range ops {
 		key, now := asString(ops[i].Key), cost(&ops[i])
 		before, known := left[key]
-		if e := g.items[key]; !known && e != nil {
+		if e := g.items.get(g.items.hash(key), key); !known && e != nil {
 			before = int64(e.size()) + ItemOverhead
 		}
 		left[key] = now

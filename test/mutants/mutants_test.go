@@ -69,7 +69,7 @@ var table = []Mutant{
 	{
 		Name: "K3: a read answers before r copies hold what it says",
 		Edits: []Edit{{
-			"kv/read.go", "return v.answered && !v.damaged && v.none == m.target.none && (v.none || v.digest == m.target.digest)", "return v.answered && !v.damaged",
+			"kv/read.go", "return v.answered && !v.damaged && v.none == (m.target == nothing) && v.known == m.target", "return v.answered && !v.damaged",
 		}},
 		Packages: []string{"./kv"},
 		Red:      []string{"TestModel"},
