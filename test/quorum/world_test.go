@@ -267,12 +267,14 @@ func (countKind) Open(vnode.Partition) (vnode.Vnode, error) { return counter{}, 
 // readBeside counts the reads that were served beside a vnode.
 var readBeside atomic.Int64
 
-func (countKind) Read(r *vnode.Reads, cmd vnode.Command) ([]byte, bool) {
+var _ vnode.Reader = countKind{}
+
+func (countKind) Read(r *vnode.Reads, cmd vnode.Command) (reply, tail []byte, ok bool) {
 	if cmd.Body[0] != 'r' {
-		return nil, false
+		return nil, nil, false
 	}
 	readBeside.Add(1)
-	return binary.BigEndian.AppendUint64(nil, count(r.Get(cmd.Body[1:]))), true
+	return binary.BigEndian.AppendUint64(nil, count(r.Get(cmd.Body[1:]))), nil, true
 }
 
 type counter struct{}
