@@ -204,7 +204,7 @@ func reply(w http.ResponseWriter, status int, result any) {
 		body = fmt.Appendf(nil, `{"code":"internal","operation":"encode","message":%q}`, err)
 	}
 	h := w.Header()
-	if e, ok := result.(*Error); ok && e.Code == "overloaded" {
+	if e, ok := result.(*Error); ok && (e.Code == "overloaded" || e.Code == "too_many_listings") {
 		h.Set("Retry-After", "1")
 	}
 	h.Set("Content-Type", "application/json")
