@@ -149,6 +149,18 @@ func (a *administration) Progress(ctx context.Context) []admin.NodeProgress {
 		})
 }
 
+func (a *administration) StuckSeals() []admin.StuckSeal {
+	r := a.n.up.Load()
+	if r == nil || r.host == nil {
+		return nil
+	}
+	var out []admin.StuckSeal
+	for _, s := range r.host.StuckSeals() {
+		out = append(out, admin.StuckSeal{Session: s.Transfer.Session, Since: s.Since})
+	}
+	return out
+}
+
 func (a *administration) Sizes(ctx context.Context) []admin.NodeSizes {
 	return each(ctx, a, "/sizes", a.sizes,
 		func(m sizesReply, node ring.NodeID, err error) admin.NodeSizes {

@@ -67,8 +67,9 @@ func (a *administration) progress() (progressReply, error) {
 	out := progressReply{Version: r.host.View().Version()}
 	for _, p := range r.host.Transfers() {
 		out.Sessions = append(out.Sessions, admin.Progress{
-			Session: p.Session, Attempt: p.Attempt, Items: p.Items, Bytes: p.Bytes,
+			Session: p.Session, Outgoing: p.Outgoing, Attempt: p.Attempt, Items: p.Items, Bytes: p.Bytes,
 			TotalItems: p.TotalItems, TotalBytes: p.TotalBytes, Started: p.Started, Updated: p.Updated,
+			ItemRate: p.ItemRate, ByteRate: p.ByteRate, Stall: p.Stall.String(),
 		})
 	}
 	return out, nil

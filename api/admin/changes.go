@@ -42,6 +42,10 @@ func endpoints() map[string]map[string]endpoint {
 		"/v1/clear":          only(post("take back what is staged, for one node or all", clearPlan)),
 		"/v1/move":           only(post("move one partition to a node", move)),
 		"/v1/transfer-limit": only(post("limit the transfers in and out of one node or all", transferLimit)),
+		"/v1/handoff":        get("what bounds transfers, node by node, and what waits for one", handoffs),
+		"/v1/handoff-config": only(post("set the limit and rate of transfers of one node or all", configureHandoff)),
+		"/v1/handoff-switch": only(post("disable or enable transfers, and cancel those under way", switchHandoff)),
+		"/v1/handoff-cancel": only(post("cancel the transfer of a session or a partition", cancelHandoff)),
 		"/v1/restore":        only(restore),
 	}
 	all["/v1/plan"][http.MethodPost] = post("compute a plan of everything staged, and stage it", makePlan)
@@ -54,17 +58,17 @@ func endpoints() map[string]map[string]endpoint {
 }
 
 // propose proposes one operation of the operator.
-func (h *handler) propose(ctx context.Context, op topology.Op, note string) (any, error) {
+func (h *handler) propose(ctx context.Context, op topology.Op, note string) (Done, error) {
 	if h.Node.Phase() == PhaseUnjoined {
-		return nil, ErrUnjoined
+		return Done{}, ErrUnjoined
 	}
 	outcomes, err := h.Node.Propose(ctx, op)
 	if err != nil {
-		return nil, err
+		return Done{}, err
 	}
 	out := outcomes[0]
 	if out.Err != nil {
-		return nil, out.Err
+		return Done{}, out.Err
 	}
 	return Done{Changed: out.Changed(), Version: out.Version, Note: note}, nil
 }

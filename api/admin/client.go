@@ -166,6 +166,27 @@ func (c *Client) TransferLimit(ctx context.Context, node ring.NodeID, limit int)
 	return send[Done](ctx, c, "/v1/transfer-limit", LimitRequest{node, &limit})
 }
 
+// Handoff returns what bounds transfers, and what waits for one.
+func (c *Client) Handoff(ctx context.Context) (Handoff, error) {
+	return get[Handoff](ctx, c, "/v1/handoff")
+}
+
+// ConfigureHandoff sets limit and rate.
+func (c *Client) ConfigureHandoff(ctx context.Context, r HandoffConfigRequest) (Done, error) {
+	return send[Done](ctx, c, "/v1/handoff-config", r)
+}
+
+// SwitchHandoff disables transfers, or enables them.
+func (c *Client) SwitchHandoff(ctx context.Context, r HandoffSwitchRequest) (HandoffDone, error) {
+	return send[HandoffDone](ctx, c, "/v1/handoff-switch", r)
+}
+
+// CancelHandoff aborts transfers. It fails with topology.ErrTooLate when the
+// ownership has changed already.
+func (c *Client) CancelHandoff(ctx context.Context, r HandoffCancelRequest) (HandoffDone, error) {
+	return send[HandoffDone](ctx, c, "/v1/handoff-cancel", r)
+}
+
 // Restore gives a store that lost its record the one in its binary form, or
 // with nil the one that the asked node has applied.
 func (c *Client) Restore(ctx context.Context, state []byte) (Done, error) {

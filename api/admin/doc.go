@@ -12,12 +12,13 @@
 //	http.Serve(httpListener, admin.NewHandler(admin.Options{Node: n}))
 //
 // Reads (GET): /livez /readyz /v1 (this list) /v1/status /v1/members /v1/ring
-// /v1/ringready /v1/plan /v1/transfers /v1/health; on the admin address also
+// /v1/ringready /v1/plan /v1/transfers /v1/handoff /v1/health; on the admin address also
 // /v1/config /v1/record.
 //
 // Changes (POST, a JSON object): /v1/join /v1/leave /v1/replace
 // /v1/force-remove /v1/force-replace /v1/down /v1/share /v1/plan /v1/commit
-// /v1/clear /v1/move /v1/transfer-limit /v1/restore.
+// /v1/clear /v1/move /v1/transfer-limit /v1/handoff-config /v1/handoff-switch
+// /v1/handoff-cancel /v1/restore.
 //
 // Objects, with Options.Store and on the admin address only:
 // /v1/objects/TYPE/BUCKET/KEY (GET, PUT, DELETE), /v1/objects/TYPE/BUCKET and

@@ -58,6 +58,9 @@ type Node interface {
 	// node order; one that did not answer has Err set. It takes at most a few
 	// seconds.
 	Progress(ctx context.Context) []NodeProgress
+	// StuckSeals returns the transfers that are between freeze and flip for longer
+	// than they should, in session order.
+	StuckSeals() []StuckSeal
 	// Sizes returns what each member keeps, likewise.
 	Sizes(ctx context.Context) []NodeSizes
 }
@@ -106,6 +109,8 @@ type NodeProgress struct {
 // Progress is how far one side of a transfer is.
 type Progress struct {
 	Session uint64
+	// Outgoing: the member is the source.
+	Outgoing bool
 	// Attempt is the number of the stream under the session, from 1.
 	Attempt int
 	// Items and Bytes were sent, or received, so far; of the Totals that the
@@ -114,6 +119,19 @@ type Progress struct {
 	TotalItems, TotalBytes uint64
 	// Started and Updated are by the member's clock.
 	Started, Updated time.Time
+	// ItemRate and ByteRate are per second, in the latest seconds.
+	ItemRate, ByteRate float64
+	// Stall is what took most of the latest seconds, in the words of handoff.Wait;
+	// empty when it went on.
+	Stall string
+}
+
+// StuckSeal is a transfer whose partition nobody serves: frozen at the source,
+// and not flipped.
+type StuckSeal struct {
+	Session uint64
+	// Since is when the node saw it so first.
+	Since time.Time
 }
 
 // NodeSizes is one member's answer about what it keeps.

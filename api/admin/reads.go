@@ -35,7 +35,7 @@ func (h *handler) newest(ctx context.Context) (topology.State, Record, error) {
 }
 
 func status(ctx context.Context, h *handler) (any, error) {
-	s := Status{Node: h.Node.Name(), Phase: h.Node.Phase(), Agreement: h.Node.Agreement(), Kinds: []string{}, Members: []Member{}, Staged: []Change{}}
+	s := Status{Node: h.Node.Name(), Phase: h.Node.Phase(), Agreement: h.Node.Agreement(), Kinds: []string{}, Members: []Member{}, Staged: []Change{}, Alarms: []Alarm{}}
 	state, record, err := h.newest(ctx)
 	if err != nil {
 		return s, nil // a node without a cluster has a status too
@@ -52,7 +52,26 @@ func status(ctx context.Context, h *handler) (any, error) {
 		s.PlanVersion = p.Version
 	}
 	s.Transfers, s.Settled = len(state.Transfers()), state.Settled()
+	s.Alarms = alarms(h.Node)
 	return s, nil
+}
+
+// alarms lists what an operator has to do something about.
+func alarms(n Node) []Alarm {
+	out := []Alarm{}
+	view := n.View()
+	for _, x := range n.StuckSeals() {
+		t := view.Transfer(x.Session)
+		if t == nil || t.Stage != topology.StageSeal {
+			continue
+		}
+		out = append(out, Alarm{
+			Code: "seal_stuck", Since: x.Since,
+			Text: fmt.Sprintf("nobody serves %s/%d: session %d from %s to %s does not get from its freeze to its flip: make the record's majority and both nodes reachable, or baton handoff cancel %d",
+				t.Kind, t.Partition, t.Session, t.Source, t.Target, t.Session),
+		})
+	}
+	return out
 }
 
 func memberList(ctx context.Context, h *handler) (any, error) {
@@ -177,19 +196,26 @@ func transfers(ctx context.Context, h *handler) (any, error) {
 		return nil, err
 	}
 	out := Transfers{Record: record, Waiting: []Waiting{}, Active: []Transfer{}, Failed: []FailedTransfer{}, Limits: limits(state), Unanswered: []Unanswered{}}
-	progress := map[uint64]Progress{}
+	looks := map[uint64]look{}
 	for _, n := range h.Node.Progress(ctx) {
 		if n.Err != nil {
 			out.Unanswered = append(out.Unanswered, Unanswered{n.Node, n.Err.Error()})
 		}
 		for _, p := range n.Sessions {
-			if p.further(progress[p.Session]) {
-				progress[p.Session] = p
+			k := looks[p.Session]
+			if p.Outgoing {
+				k.source = p
+			} else {
+				k.target = p
 			}
+			looks[p.Session] = k
 		}
 	}
+	believed := h.Node.Health()
 	for _, t := range state.Transfers() {
-		out.Active = append(out.Active, active(t, progress))
+		k := looks[t.Session]
+		k.believed, k.state = believed, state
+		out.Active = append(out.Active, k.active(t))
 	}
 	waiting := map[ring.NodeID]int{}
 	for _, k := range state.Kinds() {
@@ -216,16 +242,27 @@ func (p Progress) further(o Progress) bool {
 	return cmp.Or(cmp.Compare(p.TotalBytes, o.TotalBytes), cmp.Compare(p.Bytes, o.Bytes), p.Updated.Compare(o.Updated)) > 0
 }
 
-func active(t *topology.Transfer, progress map[uint64]Progress) Transfer {
+func (k look) active(t *topology.Transfer) Transfer {
 	v := Transfer{
 		Session: t.Session, Type: t.Type.String(), Kind: t.Kind, Partition: t.Partition,
-		Source: t.Source, Target: t.Target, Stage: t.Stage.String(), Reason: string(t.Reason),
+		Source: t.Source, Target: t.Target, Stage: t.Stage.String(), Reason: string(t.Reason), WaitsFor: k.waits(t),
 	}
-	if p, ok := progress[t.Session]; ok {
-		v.Attempt, v.Items, v.Bytes, v.TotalItems, v.TotalBytes = p.Attempt, p.Items, p.Bytes, p.TotalItems, p.TotalBytes
-		if !p.Started.IsZero() {
-			v.Started, v.Updated = &p.Started, &p.Updated
-		}
+	p := k.target
+	if k.source.further(p) {
+		p = k.source
+	}
+	v.Attempt, v.Items, v.Bytes, v.TotalItems, v.TotalBytes = p.Attempt, p.Items, p.Bytes, p.TotalItems, p.TotalBytes
+	v.ItemRate, v.ByteRate = math.Round(p.ItemRate), math.Round(p.ByteRate)
+	if percent, ok := p.percent(); ok {
+		v.Percent = &percent
+	}
+	if t.Stage == topology.StageDrain || t.Stage == topology.StageClean {
+		v.Percent = new(100.0)
+	} else if eta, ok := p.eta(); ok {
+		v.ETA = &eta
+	}
+	if !p.Started.IsZero() {
+		v.Started, v.Updated = &p.Started, &p.Updated
 	}
 	return v
 }

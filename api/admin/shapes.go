@@ -42,6 +42,16 @@ type Status struct {
 	// Transfers are under way; Settled: none is, and none is needed.
 	Transfers int  `json:"transfers"`
 	Settled   bool `json:"settled"`
+	// Alarms are what the asked node knows that an operator has to act on.
+	Alarms []Alarm `json:"alarms"`
+}
+
+// Alarm is one thing that does not get better by itself.
+type Alarm struct {
+	// Code is seal_stuck.
+	Code  string    `json:"code"`
+	Since time.Time `json:"since"`
+	Text  string    `json:"text"`
 }
 
 // Members is the answer to GET /v1/members.
@@ -235,13 +245,22 @@ type Transfer struct {
 	Reason    string         `json:"reason,omitempty"`
 	// Attempt is the number of the stream under the session, from 1; 0 before the
 	// first. The figures are those of the side that told most.
-	Attempt    int        `json:"attempt"`
-	Items      uint64     `json:"items"`
-	Bytes      uint64     `json:"bytes"`
-	TotalItems uint64     `json:"total_items,omitempty"`
-	TotalBytes uint64     `json:"total_bytes,omitempty"`
-	Started    *time.Time `json:"started,omitempty"`
-	Updated    *time.Time `json:"updated,omitempty"`
+	Attempt    int    `json:"attempt"`
+	Items      uint64 `json:"items"`
+	Bytes      uint64 `json:"bytes"`
+	TotalItems uint64 `json:"total_items,omitempty"`
+	TotalBytes uint64 `json:"total_bytes,omitempty"`
+	// ItemRate and ByteRate are per second, in the latest seconds.
+	ItemRate float64 `json:"item_rate"`
+	ByteRate float64 `json:"byte_rate"`
+	// Percent is how much of the copy is made, ETA how many seconds the rest takes
+	// at the present rate; absent when nobody knows.
+	Percent *float64 `json:"percent,omitempty"`
+	ETA     *float64 `json:"eta,omitempty"`
+	// WaitsFor says what it waits for; empty while it moves.
+	WaitsFor string     `json:"waits_for,omitempty"`
+	Started  *time.Time `json:"started,omitempty"`
+	Updated  *time.Time `json:"updated,omitempty"`
 }
 
 // FailedTransfer is a partition whose last transfer was aborted.

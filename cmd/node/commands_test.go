@@ -133,6 +133,9 @@ func TestCommands_grammar(t *testing.T) {
 		"transfers a", "transfers --interval soon",
 		"transfer-limit a b c", "transfer-limit a many", "transfer-limit a -3",
 		"handoff move", "handoff move 1", "handoff move one a", "handoff move -1 a", "handoff move 99999999999 a", "handoff stop",
+		"handoff summary x", "handoff details x", "handoff config x", "handoff config --rate fast", "handoff config --limit x", "handoff config --rate -1",
+		"handoff enable", "handoff enable sideways", "handoff enable both --cancel", "handoff disable", "handoff disable inbound outbound",
+		"handoff cancel", "handoff cancel x", "handoff cancel 0", "handoff cancel 1 --partition 2", "handoff cancel 1 2", "handoff cancel --partition x",
 		"ringready a", "ring-status a", "member-status a",
 		"config show a", "config check --store etcd", "config check --config nowhere", "config set",
 		"get", "get b", "get b k x", "get b k --siblings -o x",
@@ -183,7 +186,8 @@ func TestCommands_json(t *testing.T) {
 	for _, line := range []string{
 		"cluster status", "cluster members", "cluster ring", "cluster plan", "cluster plan --staged", "cluster commit", "cluster weight n1 2",
 		"cluster location n1 rack1", "cluster leave n2", "cluster clear n2", "cluster clear", "cluster backup " + file,
-		"transfers", "transfer-limit", "transfer-limit 3", "handoff move 1 n2", "ringready", "ring-status", "member-status",
+		"transfers", "transfer-limit", "transfer-limit 3", "handoff move 1 n2", "handoff summary", "handoff details", "handoff config",
+		"handoff config --rate 1MiB", "handoff disable both --cancel", "handoff enable both", "ringready", "ring-status", "member-status",
 		"config show", "config check", "config show --running", "version",
 	} {
 		var out, errs bytes.Buffer

@@ -30,6 +30,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 //	node [unjoined]            a new node n1
 //	join / rebalance           its input names nodes; plan and commit
 //	transfer kind= partition=  opens the transfer that the ring asks for
+//	until session= stage=      lets source and target report until that stage
 //	say ...                    what the node says of itself
 //	GET, POST path [reads]     a request; the input of POST is the body
 func TestAPI(t *testing.T) {
@@ -50,6 +51,8 @@ func TestAPI(t *testing.T) {
 				n.Rebalance()
 			case "transfer":
 				transfer(t, n, d)
+			case "until":
+				until(t, n, d)
 			case "say":
 				say(t, n, d)
 			case "GET", "POST":
@@ -78,6 +81,33 @@ func transfer(t *testing.T, n *admintest.Node, d *datadriven.TestData) {
 	})
 }
 
+func until(t *testing.T, n *admintest.Node, d *datadriven.TestData) {
+	var session uint64
+	var stage string
+	d.ScanArgs(t, "session", &session)
+	d.ScanArgs(t, "stage", &stage)
+	for range 20 {
+		x := n.View().Transfer(session)
+		if x == nil || x.Stage.String() == stage {
+			return
+		}
+		from := topology.Report{Session: session, Node: x.Source, Incarnation: x.SourceIncarnation}
+		to := topology.Report{Session: session, Node: x.Target, Incarnation: x.TargetIncarnation}
+		switch x.Stage {
+		case topology.StagePrepare:
+			n.Do(topology.SourceReady{Report: from}, topology.TargetReady{Report: to})
+		case topology.StageFold:
+			n.Do(topology.ReadyToSeal{Report: from})
+		case topology.StageSeal:
+			n.Do(topology.SourceFrozen{Report: from}, topology.TargetSealed{Report: to})
+		case topology.StageAbort:
+			n.Do(topology.SourceReleased{Report: from})
+		default:
+			d.Fatalf(t, "session %d is in %s", session, x.Stage)
+		}
+	}
+}
+
 // say sets what the node says; its input has a line for each fact.
 func say(t *testing.T, n *admintest.Node, d *datadriven.TestData) {
 	began := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -98,13 +128,21 @@ func say(t *testing.T, n *admintest.Node, d *datadriven.TestData) {
 			case "silent":
 				f.Progress = append(f.Progress, admin.NodeProgress{Node: ring.NodeID(w[1]), Err: errors.New("connection refused")})
 				f.Sizes = append(f.Sizes, admin.NodeSizes{Node: ring.NodeID(w[1]), Err: errors.New("connection refused")})
-			case "progress": // node version [session items bytes totalitems totalbytes]
+			case "reachable":
+				f.Health = cluster.Health{}
+			case "stuck":
+				f.Stuck = append(f.Stuck, admin.StuckSeal{Session: number(t, w[1]), Since: began})
+			case "progress": // node version [session items bytes totalitems totalbytes [itemrate byterate stall]]: totals are the source's
 				p := admin.NodeProgress{Node: ring.NodeID(w[1]), Version: number(t, w[2])}
 				if len(w) > 3 {
 					p.Sessions = []admin.Progress{{
 						Session: number(t, w[3]), Attempt: 1, Items: number(t, w[4]), Bytes: number(t, w[5]),
-						TotalItems: number(t, w[6]), TotalBytes: number(t, w[7]), Started: began, Updated: began.Add(time.Minute),
+						TotalItems: number(t, w[6]), TotalBytes: number(t, w[7]), Started: began, Updated: began.Add(time.Minute), Outgoing: number(t, w[6]) > 0,
 					}}
+				}
+				if len(w) > 8 {
+					s := &p.Sessions[0]
+					s.ItemRate, s.ByteRate, s.Stall = float64(number(t, w[8])), float64(number(t, w[9])), strings.Join(w[10:], " ")
 				}
 				f.Progress = append(f.Progress, p)
 			case "cut":
@@ -202,13 +240,13 @@ func TestHandler_refuses(t *testing.T) {
 
 // FuzzHandler sends what a body may hold.
 func FuzzHandler(f *testing.F) {
-	for _, seed := range []string{"", "{}", `{"node":"n1","force":true}`, `{"partition":9999,"to":"n1"}`, `{"partition":-1}`, `{"limit":-5}`, `{"state":"AAAA"}`, `{"plan_version":1}`, `[`, `null`} {
-		for i := range uint8(14) {
+	for _, seed := range []string{"", "{}", `{"node":"n1","force":true}`, `{"partition":9999,"to":"n1"}`, `{"partition":-1}`, `{"limit":-5}`, `{"state":"AAAA"}`, `{"plan_version":1}`, `[`, `null`, `{"direction":"both","cancel":true}`, `{"session":7}`, `{"partition":3,"kind":"kv"}`, `{"rate":1}`} {
+		for i := range uint8(17) {
 			f.Add(i, seed)
 		}
 	}
 	paths := []string{
-		"join", "leave", "replace", "force-remove", "force-replace", "down", "share", "plan", "commit", "clear", "move", "transfer-limit", "restore", "nothing",
+		"join", "leave", "replace", "force-remove", "force-replace", "down", "share", "plan", "commit", "clear", "move", "transfer-limit", "restore", "nothing", "handoff-config", "handoff-switch", "handoff-cancel",
 	}
 	f.Fuzz(func(t *testing.T, path uint8, body string) {
 		n := admintest.New(t, "n1")

@@ -37,6 +37,7 @@ type Facts struct {
 	Health   cluster.Health
 	Progress []admin.NodeProgress
 	Sizes    []admin.NodeSizes
+	Stuck    []admin.StuckSeal
 	Config   []admin.Setting
 	// JoinErr is what a join fails with; nil lets it succeed. It ends an
 	// unjoined node's waiting.
@@ -232,6 +233,9 @@ func (n *Node) Progress(context.Context) []admin.NodeProgress {
 	}
 	return out
 }
+
+// StuckSeals is as set.
+func (n *Node) StuckSeals() []admin.StuckSeal { return n.Facts().Stuck }
 
 // Sizes is as set.
 func (n *Node) Sizes(context.Context) []admin.NodeSizes { return n.Facts().Sizes }

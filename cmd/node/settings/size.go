@@ -14,9 +14,9 @@ var units = []struct {
 	{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"", 1},
 }
 
-// size reads a number of bytes such as 2GiB; ok is false for what is none, and
+// Size reads a number of bytes such as 2GiB; ok is false for what is none, and
 // for 0. An empty text is 0.
-func size(text string) (n int64, ok bool) {
+func Size(text string) (n int64, ok bool) {
 	if text == "" {
 		return 0, true
 	}
@@ -36,6 +36,6 @@ func size(text string) (n int64, ok bool) {
 
 // MemoryBytes is the limit of memory in bytes; 0 means none.
 func (c *Config) MemoryBytes() int64 {
-	n, _ := size(c.MemoryLimit)
+	n, _ := Size(c.MemoryLimit)
 	return n
 }

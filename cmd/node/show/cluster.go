@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cluster/ring"
@@ -33,6 +34,9 @@ func Status(s admin.Status) string {
 		settled = "not settled"
 	}
 	fact("Transfers", "%d active, %s, moved by %s in term %d", s.Transfers, settled, dash(string(s.Coordinator)), s.Term)
+	for _, a := range s.Alarms {
+		fmt.Fprintf(&b, "ALARM %s since %s: %s\n", a.Code, a.Since.Format(time.RFC3339), a.Text)
+	}
 	b.WriteString("\n")
 	b.WriteString(Members(s.Members))
 	if len(s.Staged) == 0 {

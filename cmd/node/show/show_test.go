@@ -39,6 +39,18 @@ func TestShow(t *testing.T) {
 				out = show.Transfers(read[admin.Transfers](t, d))
 			case "limits":
 				out = show.Limits(read[admin.Transfers](t, d))
+			case "summary":
+				out = show.HandoffSummary(read[admin.Handoff](t, d))
+			case "config":
+				out = show.HandoffConfig(read[admin.Handoff](t, d))
+			case "details":
+				x := read[struct {
+					Transfers admin.Transfers
+					Handoff   admin.Handoff
+				}](t, d)
+				out = show.HandoffDetails(x.Transfers, x.Handoff)
+			case "cancelled":
+				out = show.HandoffDone(read[admin.HandoffDone](t, d))
 			case "changes":
 				now := read[admin.Transfers](t, d)
 				out = strings.Join(show.Changes(before, now), "\n")

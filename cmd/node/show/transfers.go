@@ -21,11 +21,11 @@ func Transfers(t admin.Transfers) string {
 		b.WriteString("No transfers are active.\n")
 	} else {
 		title(&b, "Active Transfers")
-		rows := [][]string{{"Session", "Type", "Partition", "From", "To", "Stage", "Items", "Bytes", "Rate", "Progress"}}
+		rows := [][]string{{"Session", "Type", "Partition", "From", "To", "Stage", "Items", "Bytes", "Rate", "Progress", "ETA", "Waits for"}}
 		for _, x := range t.Active {
 			rows = append(rows, []string{
 				fmt.Sprint(x.Session), x.Type, fmt.Sprintf("%s/%d", x.Kind, x.Partition), string(x.Source), string(x.Target),
-				stage(x), fmt.Sprint(x.Items), Bytes(x.Bytes), rate(x), bar(x),
+				stage(x), fmt.Sprint(x.Items), Bytes(x.Bytes), rate(x.ByteRate), bar(x), eta(x), dash(x.WaitsFor),
 			})
 		}
 		table(&b, rows, 0, 6, 7, 8)
@@ -40,12 +40,7 @@ func Transfers(t admin.Transfers) string {
 		table(&b, rows, 3)
 		b.WriteString("They are tried again, after pauses.\n")
 	}
-	for i, u := range t.Unanswered {
-		if i == 0 {
-			b.WriteString("\n")
-		}
-		fmt.Fprintf(&b, "NOTE: %s does not answer (%s): its progress is not shown\n", u.Node, u.Error)
-	}
+	silent(&b, t.Unanswered, "its progress is not shown")
 	return b.String()
 }
 
@@ -56,32 +51,25 @@ func stage(t admin.Transfer) string {
 	return t.Stage
 }
 
-// rate is the mean since the stream began.
-func rate(t admin.Transfer) string {
-	if t.Started == nil || !t.Updated.After(*t.Started) {
+func rate(bytes float64) string {
+	if bytes < 1 {
 		return "--"
 	}
-	return Bytes(uint64(float64(t.Bytes)/t.Updated.Sub(*t.Started).Seconds())) + "/s"
+	return Bytes(uint64(bytes)) + "/s"
 }
 
-// share is how much of a transfer is done, from 0 to 100; ok is false when
-// nobody knows.
-func share(t admin.Transfer) (int, bool) {
-	switch {
-	case t.Stage == "drain" || t.Stage == "clean":
-		return 100, true
-	case t.TotalItems == 0:
-		return 0, false
+func eta(t admin.Transfer) string {
+	if t.ETA == nil {
+		return "--"
 	}
-	return int(min(100, t.Items*100/t.TotalItems)), true
+	return duration(*t.ETA)
 }
 
 func bar(t admin.Transfer) string {
-	p, ok := share(t)
-	if !ok {
+	if t.Percent == nil {
 		return "--"
 	}
-	return fmt.Sprintf("[%-10s] %d%%", strings.Repeat("#", p/10), p)
+	return fmt.Sprintf("[%-10s] %.0f%%", strings.Repeat("#", int(*t.Percent/10)), *t.Percent)
 }
 
 // Limits shows the limits on transfers.
@@ -108,14 +96,12 @@ func Changes(before, now admin.Transfers) []string {
 	for _, t := range now.Active {
 		old, known := was[t.Session]
 		delete(was, t.Session)
-		p, counted := share(t)
-		q, _ := share(old)
-		if known && old.Stage == t.Stage && (!counted || p/10 == q/10) {
+		if known && old.Stage == t.Stage && tenth(old) == tenth(t) {
 			continue
 		}
 		line := fmt.Sprintf("session %d %s/%d %s -> %s %s", t.Session, t.Kind, t.Partition, t.Source, t.Target, stage(t))
-		if counted {
-			line += fmt.Sprintf(" %d%%", p)
+		if t.Percent != nil {
+			line += fmt.Sprintf(" %.0f%%", *t.Percent)
 		}
 		out = append(out, line)
 	}
@@ -131,6 +117,14 @@ func Changes(before, now admin.Transfers) []string {
 		out = append(out, "nothing left to move")
 	}
 	return out
+}
+
+// tenth is how many tenths are done.
+func tenth(t admin.Transfer) int {
+	if t.Percent == nil {
+		return -1
+	}
+	return int(*t.Percent / 10)
 }
 
 // waiting is the number of partitions that still have to move.
