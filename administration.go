@@ -142,6 +142,13 @@ func (a *administration) Restore(ctx context.Context, record topology.State) err
 	return fmt.Errorf("restore the record of store %s: %w", a.n.opts.Store, admin.ErrNoRestore)
 }
 
+func (a *administration) Late() admin.LateFrames {
+	if r := a.n.up.Load(); r != nil && r.host != nil {
+		return admin.LateFrames(r.host.Late())
+	}
+	return admin.LateFrames{}
+}
+
 func (a *administration) Progress(ctx context.Context) []admin.NodeProgress {
 	return each(ctx, a, "/progress", a.progress,
 		func(m progressReply, node ring.NodeID, err error) admin.NodeProgress {

@@ -17,6 +17,7 @@ const (
 	identityFile = "node.json" // who the node is
 	recordDir    = "record"    // the node's part of the replicated record
 	storeDir     = "store"     // partitions
+	historyDir   = "history"   // how transfers ended
 )
 
 var (

@@ -17,6 +17,7 @@ import (
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/swim"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/handoff/history"
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/pipe"
 	"github.com/dee2748c/baton/pipe/mapreduce"
@@ -65,6 +66,7 @@ type starting struct {
 	workers   *pipe.Registry
 	durable   store.Engine
 	volatile  store.Engine
+	history   *history.Log
 	transport actors.Transport
 	peer      actors.Peer // this node, as the record knows it
 	joined    bool        // by this start
@@ -176,7 +178,13 @@ func (s *starting) openEngines(context.Context) error {
 		s.durable = e
 	}
 	s.node.store = s.durable
-	return nil
+	dir := ""
+	if s.node.opts.DataDir != "" {
+		dir = filepath.Join(s.node.opts.DataDir, historyDir)
+	}
+	var err error
+	s.history, err = history.Open(dir, history.Options{})
+	return err
 }
 
 func (s *starting) connect(context.Context) (err error) {
@@ -214,7 +222,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	events, changes := n.opts.Events, make(chan struct{}, 1)
 	events.Struggling = n.strugglingChanged(changes)
 	n.host, err = actors.Start(ctx, actors.Options{
-		Self: s.peer, Lineage: n.id.Lineage, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile,
+		Self: s.peer, Lineage: n.id.Lineage, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile, History: s.history,
 		Kinds: append([]vnode.Kind{kv.Kind(n.catalog)}, n.opts.Kinds...), Workers: s.workers,
 		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: events, Queue: n.opts.VnodeQueue, Slow: n.opts.VnodeSlow, Up: seemsUp(live),
 		BeforeFold: n.entropy.beforeFold,
@@ -293,10 +301,13 @@ func (s *starting) undo(ctx context.Context) {
 	n.tasks.Wait()
 	if n.host != nil {
 		_ = n.host.Stop(ctx)
-		s.transport, s.durable, s.volatile = nil, nil, nil
+		s.transport, s.durable, s.volatile, s.history = nil, nil, nil, nil
 	}
 	if s.transport != nil {
 		_ = s.transport.Close(ctx)
+	}
+	if s.history != nil {
+		_ = s.history.Close()
 	}
 	for _, e := range []store.Engine{s.durable, s.volatile} {
 		if e != nil {

@@ -20,6 +20,7 @@ import (
 //
 //	GET /progress  progressReply
 //	GET /sizes     sizesReply
+//	GET /history   historyReply
 //	GET /hello     hello
 
 // askWithin bounds the questions to all members; maxReply is the size of an
@@ -55,6 +56,7 @@ func (a *administration) status() http.Handler {
 	}
 	answer("/progress", func() (any, error) { return a.progress() })
 	answer("/sizes", func() (any, error) { return a.sizes() })
+	answer("/history", func() (any, error) { return a.history() })
 	answer("/hello", func() (any, error) { return a.n.hello(), nil })
 	return mux
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/handoff/history"
 	"github.com/dee2748c/baton/handoff/session"
 	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/pipe"
@@ -63,6 +64,8 @@ type Options struct {
 	// for each pipe and partition; ctx ends when the fold is not wanted any more,
 	// and when the host stops.
 	BeforeFold func(ctx context.Context, kind topology.Kind, p ring.Partition, query []byte) error
+	// History is where the ends of transfers are written down; nil: in memory. The Host closes it.
+	History *history.Log
 	// Events hears about transfers and jobs; optional.
 	Events Events
 }
@@ -123,6 +126,10 @@ type Host struct {
 	pipes    *pipes
 	busy     busy
 	incoming incoming
+
+	chronicler        *chronicler
+	appliedAfterClose atomic.Uint64 // frames; see Late
+
 	progress progresses
 
 	strain    vnode.Strain // of the clock's goroutine
@@ -154,6 +161,7 @@ type kindEntry struct {
 	unsynced bool                      // engine has nothing to make durable
 	reader   vnode.Reader              // kind, if it serves reads beside its vnodes
 	serving  []atomic.Pointer[serving] // by partition, for reader
+	lates    []late                    // by partition
 
 	mu     sync.RWMutex
 	vnodes []*inbox // by partition; nil where no vnode was started
@@ -186,12 +194,19 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	h.dispatch = newDispatcher(kept)
 	h.proposer = newProposer(h.ctx, o.Agreement, o.Self, h.log)
 	h.syncer = newSyncer(h.ctx)
+	if h.opts.History == nil {
+		if h.opts.History, err = history.Open("", history.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	h.chronicler = newChronicler(h.ctx, h.opts.History, h.log)
 	h.clock = newClock()
 	h.pipes = newPipes(h)
 	h.damaged = append(h.damaged, newDamages(h, undecoded{}))
 	if x, ok := o.Engine.(store.Exciser); ok {
 		h.damaged = append(h.damaged, newDamages(h, x))
 	}
+	h.catchUp(state)
 	h.applyState(state)
 	if err := h.recoverFallbacks(); err != nil {
 		h.shutdown(ctx)
@@ -203,6 +218,7 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 	}
 	h.own(h.proposer.run)
 	h.own(h.syncer.run)
+	h.own(h.chronicler.run)
 	h.own(func() { h.clock.run(h.ctx, h.sweep) })
 	h.own(h.follow)
 	for _, d := range h.damaged {
@@ -219,7 +235,7 @@ func (h *Host) registerKinds(state topology.State) error {
 		if _, dup := h.kinds[name]; dup {
 			return fmt.Errorf("start node %s: vnode kind %q is registered twice; register each kind once", h.opts.Self.Node, name)
 		}
-		e := &kindEntry{kind: k, engine: h.opts.Engine, vnodes: make([]*inbox, state.RingSize())}
+		e := &kindEntry{kind: k, engine: h.opts.Engine, vnodes: make([]*inbox, state.RingSize()), lates: make([]late, state.RingSize())}
 		if r, ok := k.(vnode.Reader); ok {
 			e.reader, e.serving = r, make([]atomic.Pointer[serving], state.RingSize())
 		}
@@ -277,7 +293,7 @@ func (h *Host) shutdown(ctx context.Context) error {
 	h.ends.failAll(errStopped)
 	h.system.Shutdown()
 	h.endDispatch()
-	err = errors.Join(err, h.opts.Engine.Close(), h.opts.Volatile.Close())
+	err = errors.Join(err, h.opts.Engine.Close(), h.opts.Volatile.Close(), h.opts.History.Close())
 	h.mending.Wait()
 	return err
 }

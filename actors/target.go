@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -127,6 +128,7 @@ func (h *Host) HandleStream(s Stream) error {
 	t.ctx, t.cancel = context.WithCancelCause(s.Context())
 	defer t.cancel(nil)
 	if err := h.incoming.arrive(t, f.Seq); err != nil {
+		t.fenced()
 		return err
 	}
 	defer h.incoming.leave(t, f.Seq)
@@ -249,6 +251,9 @@ func (t *targetStream) do(action handoff.ReceiverAction) {
 	case handoff.SendFinBad:
 		t.send(messages.TypeHandoffFinReply, 0, marshal(handoff.FinReplyMessage(x.Have, x.Err)))
 	case handoff.Reject:
+		if errors.Is(x.Err, messages.ErrStaleSession) || errors.Is(x.Err, messages.ErrUnknownSession) || errors.Is(x.Err, messages.ErrWrongNode) {
+			t.fenced()
+		}
 		t.send(messages.TypeHandoffHelloReply, 0, marshal(&messages.HandoffHelloReply{Error: x.Err}))
 	case handoff.End:
 		t.over, t.err = true, x.Err
@@ -261,6 +266,7 @@ func (t *targetStream) do(action handoff.ReceiverAction) {
 func (t *targetStream) guarded(effect func(context.Context) error) {
 	g, err := t.host.sessions.Enter(t.session, fmt.Sprintf("target of %v", t.id))
 	if err != nil {
+		t.fenced()
 		t.answer(handoff.SessionClosed{Err: err})
 		return
 	}
@@ -271,6 +277,9 @@ func (t *targetStream) guarded(effect func(context.Context) error) {
 		t.answer(handoff.StoreFailed{Err: noSpace(err)})
 	}
 }
+
+// fenced counts a frame that came too late.
+func (t *targetStream) fenced() { t.kind.lateOf(t.id.Partition).fenced.Add(1) }
 
 func (t *targetStream) reset(context.Context) error {
 	record, err := t.kind.engine.Record(t.id)
@@ -298,6 +307,10 @@ func (t *targetStream) apply(x handoff.Apply) error {
 	}
 	if err := t.part.Write(&t.batch); err != nil {
 		return err
+	}
+	if t.kind.lateOf(t.id.Partition).drained.Load() >= t.session { // never, by the guard
+		t.host.appliedAfterClose.Add(1)
+		t.log.Error("a batch of a session that was over is applied", "seq", x.Seq)
 	}
 	t.host.progress.moved(t.session, false, x.Items.Len(), x.Items.Size())
 	t.answer(handoff.Applied{Seq: x.Seq})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/handoff"
 	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/store"
@@ -40,6 +41,10 @@ type vnodeActor struct {
 	final    bool          // no item changes any more
 	frozenAt time.Time     // zero in a process that did not see the freeze
 	freeze   time.Duration // from the freeze to the flip, for the certificate only
+
+	recorded topology.Part // as the newest record applied here has it
+	present  *seen         // the transfer that is under way, nil if there is none
+	noted    uint64        // the newest session whose end is in the history
 }
 
 // Messages that a vnode's helpers send to it.
@@ -61,6 +66,7 @@ func (h *Host) spawnVnode(e *kindEntry, id store.ID) (*inbox, error) {
 		behavior: actor.NewBehavior(),
 		life:     vnode.NewLifecycle(h.opts.Self.Node, h.opts.Self.Incarnation, 0),
 	}
+	a.noted = h.opts.History.Last(id.Kind, id.Partition)
 	a.wrote, a.failed = a.changed, a.reopen
 	a.behavior.Become(a.idle)
 	box := newVnodeMailbox()
@@ -128,6 +134,7 @@ func (a *vnodeActor) common(ctx actor.Context, m any) {
 		a.admit(m)
 		m.leave()
 	case vnode.Applied:
+		a.chronicle(m.Part)
 		a.step(m)
 	case stepEvent:
 		a.step(m.event)

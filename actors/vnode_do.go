@@ -122,9 +122,13 @@ func (a *vnodeActor) askStarting(x vnode.AskStarting) {
 
 // propose adds to a report what only the shell knows.
 func (a *vnodeActor) propose(op topology.Op) {
-	if d, ok := op.(topology.SourceDrained); ok {
-		d.FreezeMicros = uint64(a.freeze.Microseconds())
-		op = d
+	switch x := op.(type) {
+	case topology.SourceDrained:
+		x.FreezeMicros, x.Fenced = uint64(a.freeze.Microseconds()), a.fencedSince(x.Session)
+		op = x
+	case topology.TargetActivated:
+		x.Fenced = a.fencedSince(x.Session)
+		op = x
 	}
 	a.host.proposer.add(op, nil)
 }
@@ -225,13 +229,14 @@ func (a *vnodeActor) dropStaging(session uint64) {
 	if a.record.Sealed == session {
 		a.keep(func() { a.record.Sealed, a.record.Seal = 0, nil })
 	}
-	engine, id, h, log := a.kind.engine, a.id, a.host, a.log
+	engine, id, h, log, late := a.kind.engine, a.id, a.host, a.log, a.late()
 	h.own(func() {
 		h.sessions.Close(session)
 		if err := h.sessions.Drain(h.ctx, session); err != nil {
 			log.Warn("session not drained", "session", session, "err", err)
 			return
 		}
+		late.drain(session)
 		if err := engine.DropStaging(id, session); err != nil {
 			log.Warn("staging not dropped", "session", session, "err", err)
 		}
@@ -243,6 +248,7 @@ func (a *vnodeActor) promote(x vnode.Promote) {
 		a.log.Error("copy not promoted", "session", x.Session, "err", err)
 		return
 	}
+	a.late().drain(x.Session)
 	a.keep(func() {
 		a.record.Epoch, a.record.Sealed, a.record.Seal, a.record.Tombstone = x.Epoch, 0, nil, ""
 	})
@@ -261,5 +267,6 @@ func (a *vnodeActor) deleteData(x vnode.DeleteData) {
 		return
 	}
 	a.log.Info("handoff deleted", "session", x.Session, "owner", string(x.Owner))
-	a.step(vnode.DataDeleted{Session: x.Session})
+	to := a.pid
+	a.cleaned(x.Session, func() { a.host.system.Root.Send(to, stepEvent{vnode.DataDeleted{Session: x.Session}}) })
 }

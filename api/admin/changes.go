@@ -29,6 +29,7 @@ func endpoints() map[string]map[string]endpoint {
 		"/v1/plan":           get("the staged plan: what a commit would do", plan),
 		"/v1/transfers":      get("transfers under way with their progress", transfers),
 		"/v1/health":         get("readiness, agreement and who seems to answer", health),
+		"/v1/certificates":   certificatesEndpoint,
 		"/v1/config":         get("the settings in effect", config),
 		"/v1/record":         get("the record in binary form, for a restore", backup),
 		"/v1/join":           only(post("ask the cluster at the addresses for admission of this node", join)),

@@ -13,7 +13,7 @@
 //
 // Reads (GET): /livez /readyz /v1 (this list) /v1/status /v1/members /v1/ring
 // /v1/ringready /v1/plan /v1/transfers /v1/handoff /v1/health; on the admin address also
-// /v1/config /v1/record.
+// /v1/config /v1/record /v1/certificates.
 //
 // Changes (POST, a JSON object): /v1/join /v1/leave /v1/replace
 // /v1/force-remove /v1/force-replace /v1/down /v1/share /v1/plan /v1/commit

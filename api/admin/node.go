@@ -63,6 +63,10 @@ type Node interface {
 	StuckSeals() []StuckSeal
 	// Sizes returns what each member keeps, likewise.
 	Sizes(ctx context.Context) []NodeSizes
+	// History returns how the transfers of each member ended, likewise.
+	History(ctx context.Context) []NodeHistory
+	// Late returns what came too late to this node.
+	Late() LateFrames
 }
 
 // Phase says where a process stands on its way into and out of a cluster.

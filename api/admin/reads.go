@@ -36,6 +36,7 @@ func (h *handler) newest(ctx context.Context) (topology.State, Record, error) {
 
 func status(ctx context.Context, h *handler) (any, error) {
 	s := Status{Node: h.Node.Name(), Phase: h.Node.Phase(), Agreement: h.Node.Agreement(), Kinds: []string{}, Members: []Member{}, Staged: []Change{}, Alarms: []Alarm{}}
+	s.Late = h.Node.Late()
 	state, record, err := h.newest(ctx)
 	if err != nil {
 		return s, nil // a node without a cluster has a status too

@@ -44,6 +44,8 @@ type Status struct {
 	Settled   bool `json:"settled"`
 	// Alarms are what the asked node knows that an operator has to act on.
 	Alarms []Alarm `json:"alarms"`
+	// Late is what came too late to the asked node since its start.
+	Late LateFrames `json:"late"`
 }
 
 // Alarm is one thing that does not get better by itself.

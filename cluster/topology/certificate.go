@@ -19,6 +19,20 @@ func (h CertificateHash) String() string { return hex.EncodeToString(h[:]) }
 // MarshalText returns the digits of String.
 func (h CertificateHash) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, h[:]), nil }
 
+// UnmarshalText reads what MarshalText returns. The error is ErrInvalid.
+func (h *CertificateHash) UnmarshalText(text []byte) error { return unhex(h[:], text) }
+
+// unhex fills dst by hexadecimal digits.
+func unhex(dst, text []byte) error {
+	if hex.DecodedLen(len(text)) != len(dst) {
+		return fmt.Errorf("%d hexadecimal digits, not %d: %w", len(text), 2*len(dst), ErrInvalid)
+	}
+	if _, err := hex.Decode(dst, text); err != nil {
+		return fmt.Errorf("%w: %w", err, ErrInvalid)
+	}
+	return nil
+}
+
 // A Certificate is what remains of a completed transfer: who gave what to whom, and that both sides
 // counted the same. The certificates of a partition of a kind are a chain: each has the hash of the one
 // before, so that none can be missing or altered unnoticed.

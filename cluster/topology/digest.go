@@ -47,6 +47,12 @@ func (d Digest) IsZero() bool { return d == Digest{} }
 // String returns the digest as 32 hexadecimal digits.
 func (d Digest) String() string { return hex.EncodeToString(d[:]) }
 
+// MarshalText returns the digits of String.
+func (d Digest) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, d[:]), nil }
+
+// UnmarshalText reads what MarshalText returns. The error is ErrInvalid.
+func (d *Digest) UnmarshalText(text []byte) error { return unhex(d[:], text) }
+
 func (d Digest) words() (hi, lo uint64) {
 	return binary.BigEndian.Uint64(d[:8]), binary.BigEndian.Uint64(d[8:])
 }

@@ -17,7 +17,7 @@ func newHandoff() *cobra.Command {
 	return newGroup("handoff", "Show, bound, stop and ask for transfers of partitions",
 		"  baton handoff summary\n  baton handoff disable outbound --node n1\n  baton handoff move 17 n3",
 		newHandoffSummary(), newHandoffDetails(), newHandoffConfig(), newHandoffSwitch("enable"), newHandoffSwitch("disable"),
-		newHandoffCancel(), newHandoffMove())
+		newHandoffCancel(), newHandoffMove(), newCertificates())
 }
 
 func newHandoffSummary() *cobra.Command {

@@ -38,6 +38,8 @@ type Facts struct {
 	Progress []admin.NodeProgress
 	Sizes    []admin.NodeSizes
 	Stuck    []admin.StuckSeal
+	History  []admin.NodeHistory
+	Late     admin.LateFrames
 	Config   []admin.Setting
 	// JoinErr is what a join fails with; nil lets it succeed. It ends an
 	// unjoined node's waiting.
@@ -239,3 +241,9 @@ func (n *Node) StuckSeals() []admin.StuckSeal { return n.Facts().Stuck }
 
 // Sizes is as set.
 func (n *Node) Sizes(context.Context) []admin.NodeSizes { return n.Facts().Sizes }
+
+// History is as set.
+func (n *Node) History(context.Context) []admin.NodeHistory { return n.Facts().History }
+
+// Late is as set.
+func (n *Node) Late() admin.LateFrames { return n.Facts().Late }

@@ -37,6 +37,9 @@ func Status(s admin.Status) string {
 	for _, a := range s.Alarms {
 		fmt.Fprintf(&b, "ALARM %s since %s: %s\n", a.Code, a.Since.Format(time.RFC3339), a.Text)
 	}
+	if l := s.Late; l.Fenced > 0 || l.AppliedAfterClose > 0 {
+		fact("Late frames", "%d fenced, %d applied after their session", l.Fenced, l.AppliedAfterClose)
+	}
 	b.WriteString("\n")
 	b.WriteString(Members(s.Members))
 	if len(s.Staged) == 0 {
