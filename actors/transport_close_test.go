@@ -47,7 +47,7 @@ func TestTransport_Close_impatient(t *testing.T) {
 		a := startNode(t, fb, "a", 1, &recorder{})
 		b := peerOf(startNode(t, fb, "b", 1, got), "b", 1)
 		f := request(1)
-		f.Payload = make([]byte, messages.MaxPayloadSize)
+		f.Payload = make([]byte, messages.MaxPayloadSize/4)
 		for range 4 {
 			if err := a.Send(b, f); err != nil {
 				t.Fatal(err)
