@@ -290,7 +290,7 @@ func (st *sourceStream) answer(e handoff.SenderEvent) { st.queue = append(st.que
 func (st *sourceStream) do(action handoff.SenderAction) {
 	switch x := action.(type) {
 	case handoff.SendHello:
-		st.send(messages.TypeHandoffHello, uint64(x.Attempt), marshal(&messages.HandoffHello{Codec: handoff.Codec, Type: uint32(st.transfer.Type)}))
+		st.send(messages.Header{Type: messages.TypeHandoffHello, Seq: uint64(x.Attempt)}, marshal(&messages.HandoffHello{Codec: handoff.Codec, Type: uint32(st.transfer.Type)}))
 	case handoff.RequestFold:
 		st.requestFold()
 	case handoff.ReadBulk:
@@ -298,17 +298,21 @@ func (st *sourceStream) do(action handoff.SenderAction) {
 	case handoff.ReadDirty:
 		st.readDirty(x)
 	case handoff.SendItems:
-		st.send(messages.TypeHandoffItems, x.Seq, x.Payload)
+		items := messages.Header{Type: messages.TypeHandoffItems, Seq: x.Seq}
+		if st.bulk.Ended() {
+			items.Flags = messages.FlagBulkEnd
+		}
+		st.send(items, x.Payload)
 		if st.stream.Copies() {
 			st.bulk.Recycle(x.Payload)
 		}
 	case handoff.SendDelta:
-		st.send(messages.TypeHandoffDelta, x.Seq, x.Payload)
+		st.send(messages.Header{Type: messages.TypeHandoffDelta, Seq: x.Seq}, x.Payload)
 	case handoff.SendFin:
-		st.send(messages.TypeHandoffFin, 0, marshal(handoff.FinMessage(x.Seal)))
+		st.send(messages.Header{Type: messages.TypeHandoffFin}, marshal(handoff.FinMessage(x.Seal)))
 	case handoff.SendAbort:
 		if st.stream != nil {
-			st.send(messages.TypeHandoffAbort, 0, marshal(&messages.Abort{Reason: x.Reason}))
+			st.send(messages.Header{Type: messages.TypeHandoffAbort}, marshal(&messages.Abort{Reason: x.Reason}))
 		}
 	case handoff.ReportReadyToSeal:
 		st.host.proposer.add(topology.ReadyToSeal{Report: st.report()}, nil)
@@ -327,12 +331,11 @@ func (st *sourceStream) do(action handoff.SenderAction) {
 	}
 }
 
-func (st *sourceStream) send(t messages.Type, seq uint64, payload []byte) {
-	f := messages.Frame{Header: messages.Header{
-		Type: t, Kind: st.id.Kind, Partition: uint32(st.id.Partition), Session: st.transfer.Session,
-		Epoch: st.transfer.Epoch, RingVersion: st.host.View().Version(), Seq: seq,
-	}, Payload: payload}
-	if err := st.stream.Send(f); err != nil {
+// send completes the header, which has what belongs to the frame's type.
+func (st *sourceStream) send(h messages.Header, payload []byte) {
+	h.Kind, h.Partition, h.Session = st.id.Kind, uint32(st.id.Partition), st.transfer.Session
+	h.Epoch, h.RingVersion = st.transfer.Epoch, st.host.View().Version()
+	if err := st.stream.Send(messages.Frame{Header: h, Payload: payload}); err != nil {
 		st.answer(handoff.Lost{Err: err})
 	}
 }

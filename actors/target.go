@@ -43,6 +43,8 @@ type targetStream struct {
 	codec   vnode.ItemCodec
 	part    store.Partition
 	batch   store.Batch
+	load    store.Load // of the bulk copy; nil where the store takes no load, and when it is in
+	bulkEnd uint64     // the batch that ends the bulk copy, once it is known
 	queue   []handoff.ReceiverEvent
 	frames  chan arrival
 	over    bool
@@ -132,6 +134,7 @@ func (h *Host) HandleStream(s Stream) error {
 		return err
 	}
 	defer h.incoming.leave(t, f.Seq)
+	defer t.giveUpLoad()
 	h.progress.begin(TransferProgress{
 		Session: f.Session, Kind: id.Kind, Partition: id.Partition,
 		Source: ring.NodeID(f.From), Target: h.opts.Self.Node, Attempt: int(f.Seq),
@@ -190,6 +193,9 @@ func (t *targetStream) next() handoff.ReceiverEvent {
 	f := a.frame
 	switch f.Type {
 	case messages.TypeHandoffItems, messages.TypeHandoffDelta:
+		if f.Flags&messages.FlagBulkEnd != 0 {
+			t.bulkEnd = f.Seq
+		}
 		return handoff.Batch{Session: f.Session, Seq: f.Seq, Delta: f.Type == messages.TypeHandoffDelta, Payload: f.Payload}
 	case messages.TypeHandoffFin:
 		var m messages.Fin
@@ -305,7 +311,7 @@ func (t *targetStream) apply(x handoff.Apply) error {
 	} else if err := t.decode(x.Items); err != nil {
 		return err
 	}
-	if err := t.part.Write(&t.batch); err != nil {
+	if err := t.store(x); err != nil {
 		return err
 	}
 	if t.kind.lateOf(t.id.Partition).drained.Load() >= t.session { // never, by the guard
@@ -315,6 +321,55 @@ func (t *targetStream) apply(x handoff.Apply) error {
 	t.host.progress.moved(t.session, false, x.Items.Len(), x.Items.Size())
 	t.answer(handoff.Applied{Seq: x.Seq})
 	return nil
+}
+
+// store puts the batch into the staging generation. A bulk copy of more than one
+// batch is loaded if the engine can; it is in when its last batch is applied, so
+// that no part of it is left for the time of the freeze, and at the latest before
+// the first delta.
+func (t *targetStream) store(x handoff.Apply) error {
+	if loader, ok := t.part.(store.BulkLoader); ok && x.Seq == 1 && !x.Delta && t.bulkEnd != 1 {
+		var err error
+		if t.load, err = loader.BeginLoad(); err != nil {
+			return err
+		}
+	}
+	if t.load == nil || x.Delta {
+		if err := t.endLoad(); err != nil {
+			return err
+		}
+		return t.part.Write(&t.batch)
+	}
+	if err := t.load.Add(&t.batch); err != nil {
+		return err
+	}
+	if x.Seq == t.bulkEnd {
+		return t.endLoad()
+	}
+	return nil
+}
+
+// endLoad makes what was loaded part of the staging generation.
+func (t *targetStream) endLoad() error {
+	if t.load == nil {
+		return nil
+	}
+	if err := t.load.Finish(); err != nil {
+		return err
+	}
+	t.giveUpLoad()
+	return nil
+}
+
+// giveUpLoad lets go of a load, and of what is not in the generation yet.
+func (t *targetStream) giveUpLoad() {
+	if t.load == nil {
+		return
+	}
+	if err := t.load.Close(); err != nil {
+		t.log.Warn("load not closed", "err", err)
+	}
+	t.load = nil
 }
 
 func (t *targetStream) decode(items handoff.Items) error {
@@ -333,6 +388,9 @@ func (t *targetStream) decode(items handoff.Items) error {
 }
 
 func (t *targetStream) sync(context.Context) error {
+	if err := t.endLoad(); err != nil {
+		return err
+	}
 	if err := t.part.Sync(); err != nil {
 		return err
 	}

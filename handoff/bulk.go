@@ -18,6 +18,7 @@ type BulkReader struct {
 	encode Encode
 	b      ItemsBuilder
 	held   bool // the current item did not fit the last batch
+	ended  bool // the last batch was read
 }
 
 // NewBulkReader returns a reader of all that it yields.
@@ -49,7 +50,11 @@ func (r *BulkReader) Read(maxBytes int) SenderEvent {
 // more.
 func (r *BulkReader) Recycle(payload []byte) { r.b.Recycle(payload) }
 
+// Ended reports whether Read has returned the last batch.
+func (r *BulkReader) Ended() bool { return r.ended }
+
 func (r *BulkReader) take(last bool) BulkRead {
+	r.ended = last
 	n := r.b.Len()
 	return BulkRead{Items: n, Payload: r.b.Take(), Last: last}
 }

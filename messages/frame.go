@@ -91,6 +91,9 @@ const (
 	TypeHandoffAbort      Type = 71 // Abort
 )
 
+// FlagBulkEnd is a flag of TypeHandoffItems: no item of the bulk copy follows.
+const FlagBulkEnd uint8 = 1
+
 var typeNames = [256]string{
 	TypeHello: "hello", TypeHelloReply: "hello_reply", TypeEnd: "end", TypeAlive: "alive",
 	TypeRequest: "request", TypeResponse: "response", TypeFence: "fence",

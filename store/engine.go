@@ -126,13 +126,28 @@ type Partition interface {
 // BulkLoader is implemented by partitions that can take sorted items faster
 // than by Write.
 type BulkLoader interface {
-	// BulkLoad fills an empty generation with the items of it, which must come
-	// in strictly ascending order of their keys (ErrOrder), atomically: after an
-	// error the generation is still empty. It does not close it. All is
-	// durable when BulkLoad returns. ErrNotEmpty is returned if the generation
-	// holds items. No drop and no Close waits for the iterator: the load ends with
-	// ErrDropped or ErrClosed once it answers.
+	// BulkLoad fills an empty generation with the items of it, as BeginLoad
+	// does. It does not close it. No drop and no Close waits for the iterator:
+	// the load ends with ErrDropped or ErrClosed once it answers.
 	BulkLoad(it Iterator) error
+	// BeginLoad begins to fill an empty generation, in which nothing of it shows
+	// before its end. ErrNotEmpty is returned if the generation holds items.
+	BeginLoad() (Load, error)
+}
+
+// Load fills a generation with items in strictly ascending order of their keys,
+// atomically. It needs memory for a part of them only. It belongs to one
+// goroutine. No drop and no Close waits for its end: its methods return
+// ErrDropped or ErrClosed then. After an error only Close may be called.
+type Load interface {
+	// Add takes the puts of a batch, all behind those before (ErrOrder), and
+	// copies them.
+	Add(b *Batch) error
+	// Finish makes all items be there, durably. ErrNotEmpty is returned if others
+	// are there by now.
+	Finish() error
+	// Close gives up what was not finished. It may be repeated.
+	Close() error
 }
 
 // Snapshot is an immutable cut through a partition. It is safe for concurrent

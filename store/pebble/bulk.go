@@ -22,8 +22,8 @@ var _ store.BulkLoader = (*generation)(nil)
 const loadSuffix = ".load"
 
 // loader writes sorted items to tables beside the database. No lock is held
-// while its source is asked, which may take for ever: Drop and Close don't wait
-// for a source, and Close takes the tables away from under a load.
+// between two of its calls, which may take for ever: Drop and Close don't wait
+// for more, and Close of the engine takes the tables away from under a load.
 type loader struct {
 	g      *generation
 	number uint64 // no other load of this process has it
@@ -35,53 +35,56 @@ type loader struct {
 	summary store.Summary
 	key     []byte // of the last item, with its prefix
 	value   []byte // room
+
+	one [1]store.Op // room of BulkLoad
 }
 
-// BulkLoad implements store.BulkLoader: it writes the items to tables of their
-// own, which the database then takes over as they are, without the log and, if
-// nothing overlaps them, without ever being compacted. The summary goes with
-// the last table, so both are there or neither is.
-func (g *generation) BulkLoad(it store.Iterator) error {
-	if err := g.bulkLoad(it); err != nil {
-		return fmt.Errorf("bulk load: %w", err)
-	}
-	return nil
-}
+var _ store.Load = (*loader)(nil)
 
-func (g *generation) bulkLoad(it store.Iterator) (err error) {
-	l := &loader{g: g, number: g.engine.database.loads.Add(1)}
-	if err := l.begin(); err != nil {
+// BulkLoad implements store.BulkLoader.
+func (g *generation) BulkLoad(it store.Iterator) (err error) {
+	l, err := g.begin()
+	if err != nil {
 		return err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(translate(err), g.engine.database.broken())
-		}
-		err = errors.Join(err, l.revoke())
-		g.engine.forget(l)
-	}()
+	defer func() { err = errors.Join(err, l.Close()) }()
 	for it.Next() {
-		if err := l.add(it.Item()); err != nil {
+		item := it.Item()
+		l.one[0] = store.Op{Key: item.Key, Value: item.Value, Version: item.Version}
+		if err := l.add(l.one[:], len(item.Key)+len(item.Value)); err != nil {
 			return err
 		}
 	}
 	if err := it.Err(); err != nil {
-		return err
+		return fmt.Errorf("bulk load: %w", err)
 	}
-	return l.finish()
+	return l.Finish()
 }
 
-// begin refuses what can't succeed, and lets Close know of the load.
-func (l *loader) begin() error {
-	if err := l.g.enter("begin"); err != nil {
-		return err
+// BeginLoad implements store.BulkLoader. The items go to tables of their own,
+// which the database takes over as they are at the end, without the log and, if
+// nothing overlaps them, without ever being compacted. The summary goes with
+// the last table, so both are there or neither is.
+func (g *generation) BeginLoad() (store.Load, error) { return g.begin() }
+
+// begin refuses what can't succeed, and lets Close of the engine know of the load.
+func (g *generation) begin() (*loader, error) {
+	l := &loader{g: g, number: g.engine.database.loads.Add(1)}
+	err := g.enter("begin")
+	if err == nil {
+		defer g.leave()
+		err = g.empty()
 	}
-	defer l.g.leave()
-	if err := l.g.empty(); err != nil {
-		return err
+	if err != nil {
+		return nil, l.failed(err)
 	}
-	l.g.engine.register(l)
-	return nil
+	g.engine.register(l)
+	return l, nil
+}
+
+// failed gives an error of a load its type and context.
+func (l *loader) failed(err error) error {
+	return fmt.Errorf("bulk load: %w", errors.Join(translate(err), l.g.engine.database.broken()))
 }
 
 // empty returns ErrNotEmpty if the generation holds items.
@@ -92,7 +95,14 @@ func (g *generation) empty() error {
 	return nil
 }
 
-// finish lets the database take the tables over.
+// Finish implements store.Load: the database takes the tables over.
+func (l *loader) Finish() error {
+	if err := l.finish(); err != nil {
+		return l.failed(err)
+	}
+	return nil
+}
+
 func (l *loader) finish() error {
 	g := l.g
 	if err := g.enter("finish"); err != nil {
@@ -131,19 +141,42 @@ func (l *loader) finish() error {
 	return nil
 }
 
-// add writes one item, to another table if this one is large enough.
-func (l *loader) add(item store.Item) error {
+// Add implements store.Load.
+func (l *loader) Add(b *store.Batch) error { return l.add(b.Ops(), b.Size()) }
+
+func (l *loader) add(ops []store.Op, size int) error {
+	if err := l.put(ops, size); err != nil {
+		return l.failed(err)
+	}
+	return nil
+}
+
+func (l *loader) put(ops []store.Op, size int) error {
 	if err := l.g.enter("add"); err != nil {
 		return err
 	}
 	defer l.g.leave()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if err := l.g.engine.database.space.admit(len(item.Key) + len(item.Value)); err != nil {
+	if err := l.g.engine.database.space.admit(size); err != nil {
 		return err
 	}
-	if l.summary.Items > 0 && bytes.Compare(item.Key, l.key[prefixSize+1:]) <= 0 {
-		return fmt.Errorf("%q after %q: %w", item.Key, l.key[prefixSize+1:], store.ErrOrder)
+	for i := range ops {
+		if err := l.set(&ops[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// set writes one item, to another table if this one is large enough. The caller
+// holds mu.
+func (l *loader) set(op *store.Op) error {
+	if op.Delete {
+		return fmt.Errorf("delete of %q: %w", op.Key, store.ErrOrder)
+	}
+	if l.summary.Items > 0 && bytes.Compare(op.Key, l.key[prefixSize+1:]) <= 0 {
+		return fmt.Errorf("%q after %q: %w", op.Key, l.key[prefixSize+1:], store.ErrOrder)
 	}
 	if l.table != nil && l.size >= l.g.engine.database.options.LoadSize {
 		if err := l.closeTable(); err != nil {
@@ -155,13 +188,13 @@ func (l *loader) add(item store.Item) error {
 			return err
 		}
 	}
-	l.key = l.g.appendItemKey(l.key[:0], item.Key)
-	l.value = append(binary.BigEndian.AppendUint64(l.value[:0], item.Version), item.Value...)
+	l.key = l.g.appendItemKey(l.key[:0], op.Key)
+	l.value = append(binary.BigEndian.AppendUint64(l.value[:0], op.Version), op.Value...)
 	if err := l.table.Set(l.key, l.value); err != nil {
 		return err
 	}
 	l.size += len(l.key) + len(l.value)
-	l.summary.Add(item.Hash(), len(item.Key)+len(item.Value))
+	l.summary.Add(store.HashItem(op.Key, op.Version, op.Value), len(op.Key)+len(op.Value))
 	return nil
 }
 
@@ -186,6 +219,12 @@ func (l *loader) closeTable() error {
 	table := l.table
 	l.table = nil
 	return table.Close()
+}
+
+// Close implements store.Load.
+func (l *loader) Close() error {
+	defer l.g.engine.forget(l)
+	return l.revoke()
 }
 
 // revoke removes what was not taken over.

@@ -76,6 +76,8 @@ func testBulkLoad(t *testing.T, open Factory) {
 			mustHold(t, p, contents{"a": {"a", 1}})
 		}},
 		{"of two loads one fills it", testTwoLoads},
+		{"in batches", testLoad},
+		{"in batches out of order", testLoadOrder},
 		{"ended by a drop", func(t *testing.T, e store.Engine) {
 			loadUntil(t, e, func() error { return e.DropStaging(kv(1), 1) }, store.ErrDropped)
 			mustHold(t, mustStage(t, e, kv(1), 1), nil)
@@ -152,6 +154,69 @@ func testTwoLoads(t *testing.T, e store.Engine) {
 	source := &watcher{items: listOf("a", "b", "c"), each: func() { noError(t, "load", bulk(p, listOf("x", "y"))) }}
 	wantError(t, "the slower load", bulk(p, source), store.ErrNotEmpty)
 	mustHold(t, p, contents{"x": {"x", 1}, "y": {"y", 1}})
+}
+
+// testLoad fills a generation batch by batch: nothing shows before the end, and
+// nothing at all of a load that is given up.
+func testLoad(t *testing.T, e store.Engine) {
+	p := mustStage(t, e, kv(1), 1)
+	for _, finish := range []bool{false, true} {
+		l := begin(t, p)
+		noError(t, "add", l.Add(putsOf("a", "b")))
+		noError(t, "add nothing", l.Add(new(store.Batch)))
+		mustHold(t, p, nil)
+		noError(t, "add", l.Add(putsOf("c")))
+		if finish {
+			noError(t, "finish", l.Finish())
+		}
+		noError(t, "close", l.Close())
+		noError(t, "close again", l.Close())
+		if !finish {
+			mustHold(t, p, nil)
+		}
+	}
+	mustHold(t, p, contents{"a": {"a", 1}, "b": {"b", 1}, "c": {"c", 1}})
+	_, err := p.(store.BulkLoader).BeginLoad()
+	wantError(t, "load on top", err, store.ErrNotEmpty)
+
+	other := mustStage(t, e, kv(2), 1)
+	l := begin(t, other)
+	noError(t, "add", l.Add(putsOf("a")))
+	mustWrite(t, other, put("x", "1", 1))
+	wantError(t, "finish beside a write", l.Finish(), store.ErrNotEmpty)
+	noError(t, "close", l.Close())
+	mustHold(t, other, contents{"x": {"1", 1}})
+}
+
+// testLoadOrder wants each batch behind the one before, and no deletes.
+func testLoadOrder(t *testing.T, e store.Engine) {
+	p := mustStage(t, e, kv(1), 1)
+	gone := new(store.Batch)
+	gone.Delete([]byte("c"))
+	for name, b := range map[string]*store.Batch{
+		"the last key again": putsOf("b"), "a key before": putsOf("a"), "a delete": gone, "within a batch": putsOf("d", "c"),
+	} {
+		l := begin(t, p)
+		noError(t, "add", l.Add(putsOf("a", "b")))
+		wantError(t, name, l.Add(b), store.ErrOrder)
+		noError(t, "close", l.Close())
+		mustHold(t, p, nil)
+	}
+}
+
+func begin(t *testing.T, p store.Partition) store.Load {
+	t.Helper()
+	l, err := p.(store.BulkLoader).BeginLoad()
+	noError(t, "begin", err)
+	return l
+}
+
+func putsOf(keys ...string) *store.Batch {
+	b := new(store.Batch)
+	for _, key := range keys {
+		b.Put([]byte(key), []byte(key), 1)
+	}
+	return b
 }
 
 // watcher calls each before its second item.
