@@ -99,9 +99,13 @@ func (c *cell) stop() {
 	}
 }
 
-// load stores the values from a few goroutines.
+// load stores the values from a few goroutines, from many if each put waits for
+// the disk.
 func (c *cell) load(n int, object func(i int) kv.Object) error {
-	const loaders = 4
+	loaders := 4
+	if c.engine != baton.EngineMemory {
+		loaders = 64
+	}
 	errs := make(chan error, loaders)
 	for l := range loaders {
 		go func() {
