@@ -12,7 +12,7 @@ import (
 // joins two nodes, lets one leave, changes a share, replaces a node, moves a partition and limits
 // transfers; then the faults end.
 func chaos(seed uint64) *Cluster {
-	c := NewCluster(Options{Seed: seed, Nodes: 5, RingSize: 32, Drop: 0.02, Double: 0.02, Late: 0.01, Swap: 0.01, FailSync: 0.0002, Refuse: 0.05})
+	c := NewCluster(Options{Seed: seed, Nodes: 5, RingSize: 32, Drop: 0.02, Double: 0.02, Late: 0.01, Swap: 0.01, FailSync: 0.0002, Refuse: 0.05, Kinds: ObjectKinds})
 	for i := range 2 {
 		c.W.After(c.W.Between(0, 3*time.Second), func() { c.Join(name(6+i), uint64(6+i)) })
 	}
@@ -33,7 +33,7 @@ func chaos(seed uint64) *Cluster {
 		Once("replace n4", member("n4", func(m topology.Member) bool { return m.Departs != 0 }), topology.StageReplace{Old: "n4", New: "n8"}),
 		Commit(),
 	)
-	c.Serve(Load{Clients: 1})
+	c.Serve(Load{Clients: 1, Objects: 40})
 	c.trouble(30 * time.Second)
 	return c
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/dee2748c/baton/cluster/ring"
@@ -18,6 +19,8 @@ type Load struct {
 	Run int
 	// Think is the longest pause between two commands of a client. Default 10 ms.
 	Think time.Duration
+	// Objects is how many keys are written and read.
+	Objects int
 	// Operations is how many are acknowledged before the clients rest; 0 is no limit.
 	Operations uint64
 }
@@ -27,6 +30,7 @@ type load struct {
 	Load
 	c       *Cluster
 	clients []*registerClient
+	objects []*object
 	resting bool
 }
 
@@ -56,6 +60,7 @@ func (c *Cluster) Serve(o Load) {
 	}
 	c.load = &load{Load: o, c: c}
 	c.W.After(askLimit, c.load.sweep)
+	c.load.addObjects()
 	for k, spec := range c.kinds {
 		if spec.Name == kv.KindName {
 			continue
@@ -67,6 +72,15 @@ func (c *Cluster) Serve(o Load) {
 				c.W.After(c.W.Between(0, o.Think), l.next)
 			}
 		}
+	}
+}
+
+// addObjects starts the clients of objects.
+func (o *load) addObjects() {
+	for i := range o.Objects {
+		x := &object{l: o, key: fmt.Sprint("k", i)}
+		o.objects = append(o.objects, x)
+		o.c.W.After(o.c.W.Between(0, 10*o.Think), x.next)
 	}
 }
 
@@ -90,6 +104,11 @@ func (c *Cluster) Verified() bool {
 	}
 	for _, l := range c.load.clients {
 		if !l.seen {
+			return false
+		}
+	}
+	for _, o := range c.load.objects {
+		if !o.final {
 			return false
 		}
 	}

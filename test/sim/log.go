@@ -23,8 +23,8 @@ type entry struct {
 	batch string
 }
 
-// A replica is one node's part of the simulated log. Entry i is at log[i-1].
-type replica struct {
+// A peer is one node's part of the simulated log. Entry i is at log[i-1].
+type peer struct {
 	n *Node
 
 	term    uint64
@@ -45,7 +45,7 @@ type asked struct {
 	id   uint64
 }
 
-// Messages between replicas.
+// Messages between peers.
 type (
 	appendMsg struct {
 		term, prev, prevTerm, commit uint64
@@ -69,12 +69,12 @@ type (
 	}
 )
 
-func newReplica(n *Node) *replica {
-	return &replica{n: n, waiting: map[uint64]asked{}}
+func newPeer(n *Node) *peer {
+	return &peer{n: n, waiting: map[uint64]asked{}}
 }
 
 // load takes a record of the disk in.
-func (r *replica) load(key string, data []byte) {
+func (r *peer) load(key string, data []byte) {
 	switch key {
 	case "term":
 		r.term = binary.BigEndian.Uint64(data)
@@ -85,13 +85,13 @@ func (r *replica) load(key string, data []byte) {
 	}
 }
 
-func (r *replica) leads() bool { return r.leader == r.n.ID }
+func (r *peer) leads() bool { return r.leader == r.n.ID }
 
-func (r *replica) last() (term, index uint64) {
+func (r *peer) last() (term, index uint64) {
 	return r.termAt(uint64(len(r.log))), uint64(len(r.log))
 }
 
-func (r *replica) termAt(i uint64) uint64 {
+func (r *peer) termAt(i uint64) uint64 {
 	if i == 0 {
 		return 0
 	}
@@ -99,7 +99,7 @@ func (r *replica) termAt(i uint64) uint64 {
 }
 
 // adopt enters a term, durably.
-func (r *replica) adopt(term uint64, leader ring.NodeID) {
+func (r *peer) adopt(term uint64, leader ring.NodeID) {
 	if term > r.term {
 		r.term = term
 		r.n.wal.Put("term", binary.BigEndian.AppendUint64(nil, term))
@@ -113,7 +113,7 @@ func (r *replica) adopt(term uint64, leader ring.NodeID) {
 }
 
 // lead begins the term that the node was elected for.
-func (r *replica) lead() {
+func (r *peer) lead() {
 	count := len(r.n.c.Nodes)
 	r.next, r.match = make([]uint64, count), make([]uint64, count)
 	for i := range r.next {
@@ -124,7 +124,7 @@ func (r *replica) lead() {
 }
 
 // beat sends what is not acknowledged, as long as the node leads in the term.
-func (r *replica) beat(term uint64) {
+func (r *peer) beat(term uint64) {
 	if !r.leads() || r.term != term {
 		return
 	}
@@ -137,14 +137,14 @@ func (r *replica) beat(term uint64) {
 }
 
 // fit makes room for nodes that came later.
-func (r *replica) fit() {
+func (r *peer) fit() {
 	for len(r.next) < len(r.n.c.Nodes) {
 		r.next, r.match = append(r.next, 1), append(r.match, 0)
 	}
 }
 
 // append puts an entry in the leader's log and on its way.
-func (r *replica) append(e entry) uint64 {
+func (r *peer) append(e entry) uint64 {
 	r.put(e)
 	r.sync(r.term, nil)
 	r.spread()
@@ -152,7 +152,7 @@ func (r *replica) append(e entry) uint64 {
 }
 
 // put appends one entry to the log and the journal.
-func (r *replica) put(e entry) {
+func (r *peer) put(e entry) {
 	r.log = append(r.log, e)
 	data := binary.BigEndian.AppendUint64(nil, uint64(len(r.log)))
 	data = binary.BigEndian.AppendUint64(data, e.term)
@@ -160,7 +160,7 @@ func (r *replica) put(e entry) {
 }
 
 // sync makes the log durable and then acknowledges it in the term.
-func (r *replica) sync(term uint64, then func()) {
+func (r *peer) sync(term uint64, then func()) {
 	upTo := uint64(len(r.log))
 	r.n.sync(r.n.wal, func() {
 		if r.term != term {
@@ -177,7 +177,7 @@ func (r *replica) sync(term uint64, then func()) {
 }
 
 // spread sends to every node what it has not been sent.
-func (r *replica) spread() {
+func (r *peer) spread() {
 	r.fit()
 	for i, n := range r.n.c.Nodes {
 		if n == r.n {
@@ -192,7 +192,7 @@ func (r *replica) spread() {
 }
 
 // advance commits what a majority of the voters has on disk, of the leader's own term.
-func (r *replica) advance() {
+func (r *peer) advance() {
 	r.fit()
 	at := []uint64{}
 	for i, n := range r.n.c.Nodes {
@@ -223,7 +223,7 @@ func (r *replica) advance() {
 	}
 }
 
-func (r *replica) receive(from ring.NodeID, msg any) {
+func (r *peer) receive(from ring.NodeID, msg any) {
 	switch m := msg.(type) {
 	case appendMsg:
 		r.follow(from, m)
@@ -235,7 +235,7 @@ func (r *replica) receive(from ring.NodeID, msg any) {
 }
 
 // follow takes entries of a leader in.
-func (r *replica) follow(from ring.NodeID, m appendMsg) {
+func (r *peer) follow(from ring.NodeID, m appendMsg) {
 	if m.term < r.term {
 		r.n.send(from, ackMsg{server: r.n.nonce, term: r.term})
 		return
@@ -271,7 +271,7 @@ func (r *replica) follow(from ring.NodeID, m appendMsg) {
 	r.sync(r.term, func() { r.n.send(from, ackMsg{server: r.n.nonce, term: m.term, match: match, ok: true}) })
 }
 
-func (r *replica) acked(from ring.NodeID, m ackMsg) {
+func (r *peer) acked(from ring.NodeID, m ackMsg) {
 	i := r.n.c.number(from)
 	switch {
 	case m.term > r.term:
@@ -287,7 +287,7 @@ func (r *replica) acked(from ring.NodeID, m ackMsg) {
 	}
 }
 
-func (r *replica) propose(from ring.NodeID, m proposeMsg) {
+func (r *peer) propose(from ring.NodeID, m proposeMsg) {
 	if !r.leads() {
 		r.n.send(from, answerMsg{id: m.id, refused: true, leader: r.leader})
 		return
@@ -297,7 +297,7 @@ func (r *replica) propose(from ring.NodeID, m proposeMsg) {
 }
 
 // apply applies what is committed.
-func (r *replica) apply() {
+func (r *peer) apply() {
 	if r.applied == r.commit {
 		return
 	}
@@ -413,7 +413,7 @@ func (c *Cluster) votes(n *Node) []*Node {
 }
 
 // newer reports whether this log is newer than the other one.
-func (r *replica) newer(o *replica) bool {
+func (r *peer) newer(o *peer) bool {
 	t1, i1 := r.last()
 	t2, i2 := o.last()
 	return t1 > t2 || t1 == t2 && i1 > i2

@@ -28,7 +28,7 @@ type Node struct {
 	up    bool
 	life  int // the number of the process
 
-	rep    *replica
+	rep    *peer
 	client *client
 	heard  time.Duration
 	// incarnation is what the record granted to this process; 0 while it asks.
@@ -75,7 +75,7 @@ func (n *Node) start(incarnation uint64) {
 	life := n.life
 	n.c.W.Note("%s starts, life %d", n.ID, life)
 	n.State = n.c.base
-	n.rep = newReplica(n)
+	n.rep = newPeer(n)
 	n.client = newClient(n.c, n.ID, fmt.Sprintf("%s life %d", n.ID, life), func(d time.Duration, f func()) {
 		n.c.W.After(d, func() { n.exec(life, f) })
 	})
