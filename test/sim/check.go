@@ -127,7 +127,11 @@ func (k *checker) record(s, before topology.State) {
 		}
 	}
 	for _, t := range before.Transfers() {
-		if s.Transfer(t.Session) != nil {
+		now := s.Transfer(t.Session)
+		if target := k.c.Node(t.Target); t.Stage == topology.StageDrain && !t.Activated && (now == nil || now.Activated) && (!target.up || target.incarnation != t.TargetIncarnation) {
+			k.lost[slot{k.c.kindIndex(t.Kind), int(t.Partition)}]++ // it had activated the copy, if it does not last
+		}
+		if now != nil {
 			continue
 		}
 		if c := s.Part(t.Kind, t.Partition).Certificate; c != nil && c.Session == t.Session {
@@ -189,11 +193,27 @@ func (k *checker) stopped(n *Node) {
 			continue
 		}
 		for p, x := range k.newest.Parts(spec.Name) {
-			if t := x.Transfer; x.Owner == n.ID || t != nil && (t.Source == n.ID || t.Target == n.ID) {
+			if k.only(n, x) {
 				k.lost[slot{kind, int(p)}]++
 			}
 		}
 	}
+}
+
+// only reports whether a node that ends had the only copy of a partition that does not last.
+func (k *checker) only(n *Node, x topology.Part) bool {
+	t := x.Transfer
+	if t == nil || t.Stage != topology.StageDrain || t.Activated {
+		return x.Owner == n.ID
+	}
+	source, target := k.c.Node(t.Source), k.c.Node(t.Target)
+	switch n {
+	case source:
+		return !target.up || target.incarnation != t.TargetIncarnation
+	case target:
+		return !source.up || source.incarnation != t.SourceIncarnation
+	}
+	return false
 }
 
 // served reports whether every partition is served by its owner in the record, where that runs.

@@ -4,6 +4,7 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/store"
+	"github.com/dee2748c/baton/vnode"
 )
 
 // opened is told when a vnode begins to serve.
@@ -31,6 +32,21 @@ func (k *checker) acknowledged(x *partition, epoch uint64, r *request) {
 		k.c.W.Failf("S9 %s acknowledges for %v at epoch %d after one at epoch %d", x.n.ID, x.id, epoch, k.acked[x.at])
 	}
 	k.acked[x.at] = epoch
+}
+
+// admitted is told how a request is served that does not wait.
+func (k *checker) admitted(x *partition, r *request, verdict vnode.Verdict) {
+	switch verdict {
+	case vnode.ForwardNow, vnode.WrongOwner, vnode.StaleRing:
+	default:
+		return
+	}
+	switch {
+	case r.RingVersion > x.life.Version():
+		k.c.W.Failf("F5 %s turns away a request for %v of version %d and knows version %d", x.n.ID, x.id, r.RingVersion, x.life.Version())
+	case r.forwards > 0 && verdict != vnode.StaleRing:
+		k.c.W.Failf("F14 %s sends a forwarded request for %v on once more", x.n.ID, x.id)
+	}
 }
 
 // froze is told when no item of a source changes any more.
@@ -72,6 +88,10 @@ func (k *checker) applies(t *targetStream, seq uint64) {
 	if from := t.carries[seq]; from != t.session {
 		k.c.W.Failf("S11 %s writes data of session %d to the copy of session %d", t.n.ID, from, t.session)
 	}
+	if seq != t.wrote+1 {
+		k.c.W.Failf("F7 %s writes batch %d of session %d after batch %d", t.n.ID, seq, t.session, t.wrote)
+	}
+	t.wrote = seq
 	k.alive(t.n, t.session, "writes")
 }
 

@@ -96,6 +96,8 @@ type hooks struct {
 	commit func(n *Node, index uint64, after bool) bool
 	// stepped is called when a vnode took an event, before its actions are performed.
 	stepped func(x *partition)
+	// seals is asked what a target says of the copy that it has verified.
+	seals func(t *targetStream, s topology.Seal) topology.Seal
 }
 
 // NewCluster founds a cluster: the ring is at rest, and no log was written yet.
@@ -115,7 +117,10 @@ func NewCluster(o Options) *Cluster {
 		c.modules = append(c.modules, module(spec.Name))
 	}
 	c.Net.Drop, c.Net.Double, c.Net.Late, c.Net.Swap = o.Drop, o.Double, o.Late, o.Swap
-	c.hooks = hooks{commit: func(*Node, uint64, bool) bool { return false }, stepped: func(*partition) {}}
+	c.hooks = hooks{
+		commit: func(*Node, uint64, bool) bool { return false }, stepped: func(*partition) {},
+		seals: func(_ *targetStream, s topology.Seal) topology.Seal { return s },
+	}
 	c.base = found(o)
 	c.check = newChecker(c)
 	c.op = &operator{client: newClient(c, "operator", "operator", w.After)}

@@ -80,7 +80,7 @@ func (o *load) addObjects() {
 	for i := range o.Objects {
 		x := &object{l: o, key: fmt.Sprint("k", i)}
 		o.objects = append(o.objects, x)
-		o.c.W.After(o.c.W.Between(0, 10*o.Think), x.next)
+		o.c.W.After(o.c.W.Between(0, 50*o.Think), x.next)
 	}
 }
 

@@ -43,7 +43,7 @@ func copies() *bucket.Properties {
 // next begins another request for the key, now and then one beside another.
 func (o *object) next() {
 	c := o.l.c
-	again := func() { c.W.After(c.W.Between(0, 10*o.l.Think), o.next) }
+	again := func() { c.W.After(c.W.Between(0, 50*o.l.Think), o.next) }
 	if o.l.resting {
 		o.look()
 		return

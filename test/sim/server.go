@@ -88,6 +88,7 @@ func (x *partition) admit(r *request) {
 		x.parked = append(x.parked, r)
 		return
 	}
+	x.n.c.check.admitted(x, r, verdict)
 	if x.twice(r) {
 		return
 	}

@@ -36,8 +36,10 @@ type targetStream struct {
 	awaits  bool // a newer record
 	stop    error
 	over    bool
-	ahead   []*targetStream   // that have to end before
-	carries map[uint64]uint64 // batch to the session whose data it is, for the checker
+	ahead   []*targetStream // that have to end before
+	// Of the checker: whose session's data a batch is, and the last one written.
+	carries map[uint64]uint64
+	wrote   uint64
 }
 
 // greeted begins a stream with its hello.
@@ -166,7 +168,8 @@ func (t *targetStream) do(action handoff.ReceiverAction) {
 		t.guarded(0, t.sync)
 	case handoff.StoreSeal:
 		t.guarded(0, func(done func(error)) {
-			t.n.parts[t.at.kind][t.at.p].take(&sealCopy{t.session, a.Seal, func(err error) {
+			seal := t.n.c.hooks.seals(t, a.Seal)
+			t.n.parts[t.at.kind][t.at.p].take(&sealCopy{t.session, seal, func(err error) {
 				if err == nil {
 					t.queue = append(t.queue, handoff.SealStored{})
 				}
@@ -174,7 +177,7 @@ func (t *targetStream) do(action handoff.ReceiverAction) {
 			}})
 		})
 	case handoff.ReportSealed:
-		t.n.parts[t.at.kind][t.at.p].take(vnode.CopySealed{Session: t.session, Seal: a.Seal})
+		t.n.parts[t.at.kind][t.at.p].take(vnode.CopySealed{Session: t.session, Seal: t.n.c.hooks.seals(t, a.Seal)})
 	case handoff.SendHelloOK:
 		t.send(messages.TypeHandoffHelloReply, 0, handoff.HelloOK{HaveSeq: a.HaveSeq})
 	case handoff.SendAck:

@@ -7,6 +7,7 @@ import (
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/messages"
+	"github.com/dee2748c/baton/store"
 	"github.com/dee2748c/baton/vnode"
 )
 
@@ -197,6 +198,27 @@ func (t *Trial) Spoil() (mend func()) {
 	key := string(it.Item().Key)
 	x.vault.Unreadable = map[string]bool{key: true}
 	return func() { delete(x.vault.Unreadable, key) }
+}
+
+// Rot makes the target lose an item of the copy that it has just verified, and then say truly what it has.
+func (t *Trial) Rot() {
+	t.c.hooks.seals = func(s *targetStream, seal topology.Seal) topology.Seal {
+		if s.session != t.Session {
+			return seal
+		}
+		snapshot := s.part.Snapshot()
+		defer snapshot.Close()
+		it := snapshot.Scan(nil, nil)
+		defer it.Close()
+		if snapshot.Summary().Items == seal.Items && it.Next() {
+			var b store.Batch
+			b.Delete(it.Item().Key)
+			if err := s.part.Write(&b); err != nil {
+				t.c.W.Failf("%s: %v", s.n.ID, err)
+			}
+		}
+		return s.part.Summary().Seal(seal.LastSeq)
+	}
 }
 
 // Fill makes the disk of a node take nothing more, or lets it.

@@ -129,6 +129,10 @@ func TestTrial_faults(t *testing.T) {
 			})
 			return nil
 		}, ""},
+		{"an item of the copy rots", Copying, func(_ *Cluster, x *Trial) func() {
+			x.Rot()
+			return nil
+		}, topology.ReasonDigestMismatch},
 		{"clock jump", Copying, func(_ *Cluster, x *Trial) func() {
 			x.Source.Skew(time.Hour)
 			x.Target.Skew(-time.Hour)
@@ -152,6 +156,34 @@ func TestTrial_faults(t *testing.T) {
 			}
 			rest(t, c)
 		})
+	}
+}
+
+// Batches of a session that was given up arrive while the next session receives the partition.
+func TestTrial_strayBatches(t *testing.T) {
+	for _, seed := range seeds(1, 5) {
+		c := NewCluster(Options{Seed: seed, Nodes: 5, RingSize: 16, Items: 400})
+		x, err := c.Try("register")
+		if err != nil {
+			rerun(t, seed, err)
+		}
+		c.Tampers(x.Source, messages.TypeHandoffItems, -1, Lingers)
+		if err := c.Run(x.At(Sealing), time.Minute); err != nil {
+			rerun(t, seed, err)
+		}
+		x.Cancel(func(topology.Outcome) {})
+		c.Net.Tamper = nil
+		next := *x
+		next.Session = 0
+		if err := c.Run(func() bool { return x.Ending().Over && next.Point() == Copying }, 2*time.Minute); err != nil {
+			rerun(t, seed, err)
+		}
+		c.Net.MinDelay, c.Net.MaxDelay = 30*time.Millisecond, 60*time.Millisecond
+		before := c.Counts.Fenced
+		rest(t, c)
+		if c.Counts.Fenced == before {
+			t.Errorf("seed %d: nothing was fenced", seed)
+		}
 	}
 }
 
