@@ -48,6 +48,7 @@ type ReceiverStats struct {
 	Accepted   uint64 // last sequence number taken
 	Applied    uint64 // last sequence number applied
 	Duplicates uint64 // batches that came again
+	Strays     uint64 // batches and fins of other sessions
 }
 
 // NewReceiver returns the machine of one stream. Its first event is Hello.
@@ -143,8 +144,8 @@ func (r *Receiver) admit(v View) []ReceiverAction {
 
 func (r *Receiver) batch(e Batch) []ReceiverAction {
 	switch {
-	case e.Session != r.hello.Session: // F3
-		return r.refuse(messages.CodeStaleSession, "batch of session %d", e.Session)
+	case r.stray(e.Session): // F3
+		return nil
 	case r.phase < recvReceiving || e.Seq == 0:
 		return r.refuse(messages.CodeInvalid, "batch %d while %v", e.Seq, r.phase)
 	case e.Seq <= r.accepted: // F7: a duplicate changes nothing and is acknowledged again
@@ -171,6 +172,16 @@ func (r *Receiver) batch(e Batch) []ReceiverAction {
 	return []ReceiverAction{Apply{Seq: e.Seq, Delta: e.Delta, Items: items}}
 }
 
+// stray reports whether a frame belongs to another session. It has no effect: to
+// end this stream because of it would let a dead session stop a living one.
+func (r *Receiver) stray(session uint64) bool {
+	if session == r.hello.Session || r.phase == recvGreeting {
+		return false
+	}
+	r.stats.Strays++
+	return true
+}
+
 // stored acknowledges what the store confirmed, and goes on with FIN when that
 // was the last batch.
 func (r *Receiver) stored(e Applied) []ReceiverAction {
@@ -183,8 +194,8 @@ func (r *Receiver) stored(e Applied) []ReceiverAction {
 
 func (r *Receiver) finished(e Fin) []ReceiverAction {
 	switch {
-	case e.Session != r.hello.Session: // F3
-		return r.refuse(messages.CodeStaleSession, "fin of session %d", e.Session)
+	case r.stray(e.Session): // F3
+		return nil
 	case r.fin != nil && e.Seal != *r.fin:
 		return r.bad(messages.CodeMismatch, *r.fin)
 	case r.phase == recvSealed:

@@ -36,6 +36,9 @@ func (k *checker) acknowledged(x *partition, epoch uint64, r *request) {
 
 // admitted is told how a request is served that does not wait.
 func (k *checker) admitted(x *partition, r *request, verdict vnode.Verdict) {
+	if fence := max(x.record.RingVersion, x.n.shown.Fence()); r.RingVersion < fence && verdict != vnode.StaleRing {
+		k.c.W.Failf("F16 %s admits a request for %v of version %d below its fence %d", x.n.ID, x.id, r.RingVersion, fence)
+	}
 	switch verdict {
 	case vnode.ForwardNow, vnode.WrongOwner, vnode.StaleRing:
 	default:

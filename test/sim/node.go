@@ -11,7 +11,6 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/handoff"
 	"github.com/dee2748c/baton/handoff/session"
-	"github.com/dee2748c/baton/vnode"
 )
 
 // A Node is one simulated process and its disks.
@@ -340,13 +339,13 @@ func (n *Node) follow(old, s topology.State) {
 		for p, part := range s.Parts(spec.Name) {
 			if old.Ring() != nil {
 				before := old.Part(spec.Name, p)
-				if before.Transfer == part.Transfer && before.Owner == part.Owner && before.Epoch == part.Epoch {
+				if before.Transfer == part.Transfer && before.Owner == part.Owner && before.Epoch == part.Epoch && old.Fence() == s.Fence() {
 					continue
 				}
 			}
 			concerned := part.Owner == n.ID || part.Transfer != nil && (part.Transfer.Source == n.ID || part.Transfer.Target == n.ID)
 			if x := n.parts[k][p]; x != nil {
-				x.take(vnode.Applied{Version: s.Version(), Part: part, Activate: spec.Activate})
+				n.tell(x)
 			} else if concerned {
 				n.vnode(k, p)
 			}

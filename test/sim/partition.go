@@ -68,7 +68,7 @@ func newPartition(n *Node, kind int, p ring.Partition) *partition {
 	}
 	x.record = r
 	staged, _ := x.vault.Staged(x.id)
-	e := vnode.Recovered{Epoch: r.Epoch, Frozen: r.Frozen, Staged: staged, Tombstone: r.Tombstone != ""}
+	e := vnode.Recovered{Epoch: r.Epoch, Fence: r.RingVersion, Frozen: r.Frozen, Staged: staged, Tombstone: r.Tombstone != ""}
 	if r.Sealed != 0 && (staged == r.Sealed || staged == 0) {
 		e.Staged, e.Seal = r.Sealed, r.Seal
 	}
@@ -144,6 +144,7 @@ func (x *partition) then(e vnode.Event) {
 // keep changes the record of the partition and goes on when that is durable.
 func (x *partition) keep(change func(*store.Record), then func()) {
 	change(&x.record)
+	x.record.RingVersion = max(x.record.RingVersion, x.life.Fence())
 	if err := x.vault.SetRecord(x.id, x.record); err != nil {
 		x.n.c.W.Failf("%s: record of %v: %v", x.n.ID, x.id, err)
 		return

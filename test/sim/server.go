@@ -198,7 +198,14 @@ func (n *Node) vnode(k int, p ring.Partition) *partition {
 	x := n.parts[k][p]
 	if x == nil {
 		x = newPartition(n, k, p)
-		x.take(vnode.Applied{Version: n.shown.Version(), Part: n.shown.Part(n.c.kinds[k].Name, p), Activate: n.c.kinds[k].Activate})
+		n.tell(x)
 	}
 	return x
+}
+
+// tell tells a vnode its entry in the record that the node goes by.
+func (n *Node) tell(x *partition) {
+	x.take(vnode.Applied{
+		Version: n.shown.Version(), Part: n.shown.Part(x.spec.Name, x.id.Partition), Fence: n.shown.Fence(), Activate: x.spec.Activate,
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/messages"
 )
@@ -178,13 +179,40 @@ func TestTrial_strayBatches(t *testing.T) {
 		if err := c.Run(func() bool { return x.Ending().Over && next.Point() == Copying }, 2*time.Minute); err != nil {
 			rerun(t, seed, err)
 		}
-		c.Net.MinDelay, c.Net.MaxDelay = 30*time.Millisecond, 60*time.Millisecond
+		c.Net.MinDelay, c.Net.MaxDelay = 8*time.Millisecond, 16*time.Millisecond
 		before := c.Counts.Fenced
 		rest(t, c)
 		if c.Counts.Fenced == before {
 			t.Errorf("seed %d: nothing was fenced", seed)
 		}
 	}
+}
+
+// A member is removed by force, and requests arrive that were sent before.
+func TestTrial_requestsBelowTheFence(t *testing.T) {
+	c := NewCluster(Options{Seed: 1, Nodes: 5, RingSize: 16})
+	c.Serve(Load{Clients: 2, Think: 100 * time.Millisecond})
+	c.Net.Tamper = func(_, _ ring.NodeID, msg any) Fate {
+		if h := Envelope(msg); h.Type == messages.TypeRequest {
+			return Lingers
+		}
+		return Arrives
+	}
+	if err := c.Run(func() bool { return c.Counts.Acknowledged > 1000 }, time.Minute); err != nil {
+		rerun(t, 1, err)
+	}
+	c.Net.Tamper = nil
+	gone := c.Node("n5")
+	gone.Crash()
+	c.Operate(
+		Once("down", func(s topology.State) bool { m, _ := s.Member("n5"); return m.Status == topology.Down }, topology.MarkDown{Node: "n5"}),
+		Once("force-remove", func(s topology.State) bool { m, _ := s.Member("n5"); return m.Departs.Forced() }, topology.StageForceRemove{Node: "n5"}),
+		Commit(),
+	)
+	if err := c.Run(func() bool { return c.Settled() && c.Newest().Fence() > 0 }, time.Minute); err != nil {
+		rerun(t, 1, err)
+	}
+	rest(t, c)
 }
 
 // The scenario of the parked writer: a batch waits on the way; its session is given up, the partition is moved
