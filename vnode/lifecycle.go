@@ -261,7 +261,7 @@ func (l *Lifecycle) Admit(ringVersion uint64, hop uint8) Verdict {
 		return Serve
 	case Folding:
 		return ServeMoving
-	case Frozen, Activating:
+	case Frozen, Activating: // F9: neither acknowledges
 		return l.Defer()
 	}
 	if ringVersion > l.version || l.part.Owner == l.self {
@@ -270,7 +270,7 @@ func (l *Lifecycle) Admit(ringVersion uint64, hop uint8) Verdict {
 		// lost: only the record can help.
 		return l.Defer()
 	}
-	if hop > 0 {
+	if hop > 0 { // F14
 		return StaleRing
 	}
 	if _, ok := l.state.(Forwarder); ok {

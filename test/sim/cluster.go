@@ -38,6 +38,8 @@ type Options struct {
 	Refuse float64
 	// Items is how many items a founder's partition of a durable kind of registers holds. Default 3 to 5.
 	Items int
+	// ApplyTime is the longest time between the admission of a batch and its write. Default 100 us.
+	ApplyTime time.Duration
 	// Reports is the number of reports of a node that go in one proposal. Default 32, as in package
 	// actors.
 	Reports int
@@ -107,6 +109,9 @@ func NewCluster(o Options) *Cluster {
 	}
 	if o.Reports == 0 {
 		o.Reports = 32
+	}
+	if o.ApplyTime == 0 {
+		o.ApplyTime = 100 * time.Microsecond
 	}
 	if o.Kinds == nil {
 		o.Kinds = Kinds

@@ -163,7 +163,7 @@ func (t *targetStream) do(action handoff.ReceiverAction) {
 	case handoff.ResetStaging:
 		t.guarded(0, t.reset)
 	case handoff.Apply:
-		t.guarded(t.n.c.W.Between(0, 100*time.Microsecond), func(done func(error)) { t.apply(a, done) })
+		t.guarded(t.n.c.W.Between(0, t.n.c.opts.ApplyTime), func(done func(error)) { t.apply(a, done) })
 	case handoff.SyncStaging:
 		t.guarded(0, t.sync)
 	case handoff.StoreSeal:

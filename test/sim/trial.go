@@ -240,15 +240,18 @@ func Envelope(msg any) *messages.Header {
 	return nil
 }
 
-// Tampers makes Tamper give a fate to the frames of a type that one node sends, as often as count says.
-func (c *Cluster) Tampers(from *Node, t messages.Type, count int, fate Fate) {
+// Tampers makes Tamper give a fate to the frames of a type that one node sends, as often as count says; a
+// negative one is always. It returns what tells how often that was.
+func (c *Cluster) Tampers(from *Node, t messages.Type, count int, fate Fate) (done func() int) {
+	times := 0
 	c.Net.Tamper = func(sender, _ ring.NodeID, msg any) Fate {
-		if h := Envelope(msg); h == nil || h.Type != t || sender != from.ID || count == 0 {
+		if h := Envelope(msg); h == nil || h.Type != t || sender != from.ID || times == count {
 			return Arrives
 		}
-		count--
+		times++
 		return fate
 	}
+	return func() int { return times }
 }
 
 // moveTo gives one partition of the ring to another node.

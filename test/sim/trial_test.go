@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -67,6 +68,16 @@ func TestTrial_points(t *testing.T) {
 	}
 }
 
+// tampered gives a fate to batches of the transfer, and fails later if there was none.
+func (c *Cluster) tampered(x *Trial, count int, fate Fate) (mend func()) {
+	times := c.Tampers(x.Source, messages.TypeHandoffItems, count, fate)
+	return func() {
+		if c.Net.Tamper = nil; times() == 0 {
+			c.W.Failf("nothing was tampered with")
+		}
+	}
+}
+
 // What can be done to a transfer has the effect that it must have.
 func TestTrial_faults(t *testing.T) {
 	for _, tt := range []struct {
@@ -96,21 +107,17 @@ func TestTrial_faults(t *testing.T) {
 			c.Net.CutData(x.Source.ID, x.Target.ID)
 			return c.Net.Heal
 		}, topology.ReasonIdle},
-		{"damage once", Copying, func(c *Cluster, x *Trial) func() {
-			c.Tampers(x.Source, messages.TypeHandoffItems, 1, Corrupts)
-			return nil
+		{"damage once", Preparing, func(c *Cluster, x *Trial) func() {
+			return c.tampered(x, 1, Corrupts)
 		}, ""},
-		{"a lost batch", Copying, func(c *Cluster, x *Trial) func() {
-			c.Tampers(x.Source, messages.TypeHandoffItems, 1, Vanishes)
-			return nil
+		{"a lost batch", Preparing, func(c *Cluster, x *Trial) func() {
+			return c.tampered(x, 1, Vanishes)
 		}, ""},
-		{"a batch overtakes", Copying, func(c *Cluster, x *Trial) func() {
-			c.Tampers(x.Source, messages.TypeHandoffItems, 1, Overtaken)
-			return nil
+		{"a batch overtakes", Preparing, func(c *Cluster, x *Trial) func() {
+			return c.tampered(x, 1, Overtaken)
 		}, ""},
-		{"doubled batches", Copying, func(c *Cluster, x *Trial) func() {
-			c.Tampers(x.Source, messages.TypeHandoffItems, -1, Doubles)
-			return nil
+		{"doubled batches", Preparing, func(c *Cluster, x *Trial) func() {
+			return c.tampered(x, -1, Doubles)
 		}, ""},
 		{"failed sync", Sealing, func(_ *Cluster, x *Trial) func() {
 			x.Target.FailSync()
@@ -186,6 +193,52 @@ func TestTrial_strayBatches(t *testing.T) {
 			t.Errorf("seed %d: nothing was fenced", seed)
 		}
 	}
+}
+
+// A session is given up while a batch is admitted and not yet written: the copy stays until it is.
+func TestTrial_effectUnderWay(t *testing.T) {
+	for _, seed := range seeds(1, 5) {
+		c := NewCluster(Options{Seed: seed, Nodes: 5, RingSize: 16, Items: 400, ApplyTime: 50 * time.Millisecond})
+		x, err := c.Try("register")
+		if err == nil {
+			err = c.Run(x.At(Copying), time.Minute)
+		}
+		if err != nil {
+			rerun(t, seed, err)
+		}
+		x.Cancel(func(topology.Outcome) {})
+		rest(t, c)
+	}
+}
+
+// A command was forwarded and arrives where the partition has moved on.
+func TestTrial_forwardedTooLate(t *testing.T) {
+	c := NewCluster(Options{Seed: 1, Nodes: 5, RingSize: 16})
+	c.Serve(Load{Clients: 4, Think: 10 * time.Millisecond})
+	forwarded := 0
+	c.Net.Tamper = func(_, _ ring.NodeID, msg any) Fate {
+		if h := Envelope(msg); h.Type != messages.TypeRequest || h.Hop == 0 {
+			return Arrives
+		}
+		forwarded++
+		return Lingers
+	}
+	x, err := c.Try("register")
+	if err == nil {
+		err = c.Run(c.Settled, time.Minute)
+	}
+	if err != nil {
+		rerun(t, 1, err)
+	}
+	if forwarded == 0 {
+		t.Fatal("nothing was forwarded")
+	}
+	third := slices.IndexFunc(c.Nodes, func(n *Node) bool { return n != x.Source && n != x.Target })
+	c.Operate(moveTo(x.Partition, c.Nodes[third].ID))
+	if err := c.Run(c.Settled, time.Minute); err != nil {
+		rerun(t, 1, err)
+	}
+	rest(t, c)
 }
 
 // A member is removed by force, and requests arrive that were sent before.
