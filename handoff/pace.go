@@ -15,10 +15,13 @@ type Pace struct {
 	last   time.Time
 }
 
-// SetRate changes the bound, in bytes per second; 0 is none. What is owed stays owed, at the new rate.
+// SetRate changes the bound, in bytes per second; 0 is none. What is owed stays owed, at the new rate,
+// and is forgotten without one.
 func (p *Pace) SetRate(now time.Time, rate uint64) {
 	p.advance(now)
-	p.rate = float64(rate)
+	if p.rate = float64(rate); rate == 0 {
+		p.tokens = 0
+	}
 	p.tokens = min(p.tokens, p.rate*burst.Seconds())
 }
 
