@@ -27,6 +27,8 @@ type model struct {
 	promises bool // strict, with r + w > n: reads see what was acknowledged
 	keepsAll bool // siblings
 	losses   bool // copies may lose data
+	ages     bool // grace periods pass, and tombstones are reaped all the while
+	least    int  // events
 
 	all      []*request
 	contexts []seenContext
@@ -114,9 +116,12 @@ func newModel(t fatal, seed uint64) *model {
 	m.keepsAll = p.Siblings()
 	m.promises = !p.Sloppy && m.keepsAll
 	m.losses = !p.Sloppy && m.r > 1 && m.w > 1 && r.IntN(3) == 0
+	if m.ages = r.IntN(3) == 0; m.ages {
+		m.left, m.least = 2+r.IntN(5), 100
+	}
 	m.world = newWorld(t, r, n, p)
-	m.notef("seed %d: n=%d r=%d w=%d pr=%d pw=%d confirms=%d sloppy=%v notfound_ok=%v basic=%v allow_mult=%v lww=%v losses=%v",
-		seed, n, m.r, m.w, p.PR, p.PW, p.NodeConfirms, p.Sloppy, p.NotFoundOK, p.BasicQuorum, p.AllowMult, p.LastWriteWins, m.losses)
+	m.notef("seed %d: n=%d r=%d w=%d pr=%d pw=%d confirms=%d sloppy=%v notfound_ok=%v basic=%v allow_mult=%v lww=%v losses=%v ages=%v",
+		seed, n, m.r, m.w, p.PR, p.PW, p.NodeConfirms, p.Sloppy, p.NotFoundOK, p.BasicQuorum, p.AllowMult, p.LastWriteWins, m.losses, m.ages)
 	return m
 }
 
@@ -131,7 +136,7 @@ func TestModel(t *testing.T) {
 }
 
 func (m *model) run() {
-	for events := 0; m.left > 0 || m.busy(); events++ {
+	for events := 0; m.left > 0 || m.busy() || events < m.least; events++ {
 		if events > 5000 {
 			m.failf("no end")
 		}
@@ -149,6 +154,11 @@ func (m *model) busy() bool {
 
 // event lets one thing happen.
 func (m *model) event() {
+	defer m.goOn()
+	if m.ages && m.chance(30) {
+		m.age()
+		return
+	}
 	switch x := m.rand.IntN(100); {
 	case len(m.flights) > 0 && x < 60:
 		how := answers
@@ -167,12 +177,7 @@ func (m *model) event() {
 		m.late = slices.Delete(m.late, i, i+1)
 		m.redeliver(send)
 	case x < 85:
-		n := m.nodes[m.rand.IntN(len(m.nodes))]
-		m.applied[n] += m.rand.IntN(len(m.record) - m.applied[n])
-		if m.chance(50) {
-			m.applied[n] = len(m.record) - 1
-		}
-		m.notef("  %s has applied %d, period %d", n, m.applied[n], m.view(n).grace)
+		m.apply()
 	case x < 88:
 		m.change(func(v *recordVersion) { v.grace++ })
 		m.notef("  period %d", m.latest().grace)
@@ -184,9 +189,7 @@ func (m *model) event() {
 			break
 		}
 	case x < 94:
-		if r := m.reap(); r != nil {
-			m.ops = append(m.ops, &job{Machine: r})
-		}
+		m.beginReap()
 	case x < 96 && m.n > 1:
 		i := m.rand.IntN(m.n)
 		exchange := m.newExchange(i, (i+1+m.rand.IntN(m.n-1))%m.n)
@@ -216,6 +219,43 @@ func (m *model) event() {
 			}
 		}
 	}
+}
+
+// age is an event of the life of tombstones.
+func (m *model) age() {
+	switch m.rand.IntN(6) {
+	case 0:
+		m.change(func(v *recordVersion) { v.grace++ })
+		m.notef("  period %d", m.latest().grace)
+	case 1, 2:
+		m.apply()
+	case 3, 4:
+		m.beginReap()
+	default:
+		if len(m.merges) > 0 {
+			m.redeliver(m.merges[m.rand.IntN(len(m.merges))])
+		}
+	}
+}
+
+// apply has a node apply more of the record.
+func (m *model) apply() {
+	n := m.nodes[m.rand.IntN(len(m.nodes))]
+	m.applied[n] += m.rand.IntN(len(m.record) - m.applied[n])
+	if m.chance(50) {
+		m.applied[n] = len(m.record) - 1
+	}
+	m.notef("  %s has applied %d, period %d", n, m.applied[n], m.view(n).grace)
+}
+
+func (m *model) beginReap() {
+	if r := m.reap(); r != nil {
+		m.ops = append(m.ops, &job{Machine: r})
+	}
+}
+
+// goOn begins the next slices of exchanges, and forgets what is done.
+func (m *model) goOn() {
 	m.ops = slices.DeleteFunc(m.ops, func(j *job) bool {
 		if j.Done() && j.x != nil && j.x.More() && j.x.Err() == nil {
 			m.slice(j.x, node(0))

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -42,6 +43,8 @@ type world struct {
 type recordVersion struct {
 	grace uint64
 	hints map[ring.Entry]uint64 // fallback to the version that opened it
+	// hinted is the period before which a closed hint of a partition counts.
+	hinted map[ring.Partition]uint64
 }
 
 // flight is a Send that has not ended.
@@ -106,10 +109,9 @@ func (w *world) view(n ring.NodeID) *recordVersion { return &w.record[w.applied[
 
 // change makes a new version of the record.
 func (w *world) change(f func(*recordVersion)) {
-	v := recordVersion{grace: w.latest().grace, hints: map[ring.Entry]uint64{}}
-	for e, opened := range w.latest().hints {
-		v.hints[e] = opened
-	}
+	v := recordVersion{grace: w.latest().grace, hints: map[ring.Entry]uint64{}, hinted: map[ring.Partition]uint64{}}
+	maps.Copy(v.hints, w.latest().hints)
+	maps.Copy(v.hinted, w.latest().hinted)
 	f(&v)
 	w.record = append(w.record, v)
 }
@@ -164,7 +166,7 @@ func (w *world) deliver(send replica.Send) (reply []byte, ok bool) {
 		return nil, false
 	}
 	v := w.view(s.at.Node)
-	s.copied.Grace = v.grace
+	s.copied.Grace, s.copied.Hinted = v.grace, v.hinted[s.at.ID]
 	s.copied.Hints = func(p ring.Partition) bool {
 		for e := range v.hints {
 			if e.Partition == p {
@@ -244,7 +246,10 @@ func (w *world) handBack(e ring.Entry) {
 	w.notef("  hand-back of %v: %v", e, err)
 	if err == nil {
 		delete(w.spares, e)
-		w.change(func(v *recordVersion) { delete(v.hints, e) })
+		w.change(func(v *recordVersion) {
+			delete(v.hints, e)
+			v.hinted[e.Partition] = v.grace + 2
+		})
 	}
 }
 
