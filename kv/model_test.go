@@ -116,7 +116,7 @@ func newModel(t fatal, seed uint64) *model {
 	m.keepsAll = p.Siblings()
 	m.promises = !p.Sloppy && m.keepsAll
 	m.losses = !p.Sloppy && m.r > 1 && m.w > 1 && r.IntN(3) == 0
-	if m.ages = r.IntN(3) == 0; m.ages {
+	if m.ages = r.IntN(2) == 0; m.ages {
 		m.left, m.least = 2+r.IntN(5), 100
 	}
 	m.world = newWorld(t, r, n, p)
@@ -223,13 +223,28 @@ func (m *model) event() {
 
 // age is an event of the life of tombstones.
 func (m *model) age() {
-	switch m.rand.IntN(6) {
-	case 0:
-		m.change(func(v *recordVersion) { v.grace++ })
+	switch m.rand.IntN(8) {
+	case 0, 1:
+		for range 1 + m.rand.IntN(3) {
+			m.change(func(v *recordVersion) { v.grace++ })
+		}
 		m.notef("  period %d", m.latest().grace)
-	case 1, 2:
+	case 2, 3:
 		m.apply()
-	case 3, 4:
+	case 4:
+		for _, n := range m.nodes {
+			if m.chance(80) {
+				m.applied[n] = len(m.record) - 1
+			}
+		}
+		m.notef("  applied %v", m.applied)
+	case 5:
+		m.beginReap()
+	case 6:
+		if i := m.rand.IntN(m.n); m.props.Sloppy && m.chance(50) {
+			m.down[i] = !m.down[i]
+			m.notef("  down: %v", m.down)
+		}
 		m.beginReap()
 	default:
 		if len(m.merges) > 0 {
@@ -279,7 +294,11 @@ func (m *model) begin() {
 		seen = &m.contexts[m.rand.IntN(len(m.contexts))]
 	}
 	var err error
-	switch x := m.rand.IntN(10); {
+	x := m.rand.IntN(10)
+	if m.ages && len(m.all) > 0 {
+		x = 4 + m.rand.IntN(3) // deletes are what it is about
+	}
+	switch {
 	case x < 4:
 		put := kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: []byte(r.name), Modified: time.UnixMilli(int64(1 + m.rand.IntN(50)))}}
 		if seen != nil {
@@ -351,7 +370,10 @@ func (m *model) finish(r *request) {
 	case r.del:
 		_, err = r.write.Deleted()
 	default:
-		_, err = r.write.Written()
+		var written kv.Written
+		if written, err = r.write.Written(); written.Context != "" {
+			m.contexts = append(m.contexts, seenContext{kv.Object{Context: written.Context}, []string{r.name}})
+		}
 	}
 	switch {
 	case err == nil:

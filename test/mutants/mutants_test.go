@@ -85,10 +85,10 @@ var table = []Mutant{
 	{
 		Name: "K6: states that were read too long ago are taken over",
 		Edits: []Edit{{
-			"kv/coordinate.go", "grace+1 < here", "false",
+			"kv/coordinate.go", "return grace+1 < here", "return false",
 		}},
 		Packages: []string{"./kv"},
-		Red:      []string{"TestTombstone_doesNotComeBack"},
+		Red:      []string{"TestTombstone_doesNotComeBack", "TestExchange_staleGrace", "TestWrite_coordinatorLosesIt", "TestModel"},
 	},
 	{
 		Name: "K6: a tombstone is reaped while a hint is open",
@@ -96,7 +96,79 @@ var table = []Mutant{
 			"kv/tombstones.go", "case cx.Hinted():", "case false:",
 		}},
 		Packages: []string{"./kv"},
+		Red:      []string{"TestTombstone_doesNotComeBack", "TestModel"},
+	},
+	{
+		Name: "K6: a hint that was closed does not count any more",
+		Edits: []Edit{{
+			"vnode/context.go", "return c.copy.Grace < c.copy.Hinted || c.Hints(c.partition.ID)", "return c.Hints(c.partition.ID)",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestTombstone_doesNotComeBack", "TestModel"},
+	},
+	{
+		Name: "K6: a tombstone is reaped before its periods have passed",
+		Edits: []Edit{{
+			"kv/tombstones.go", "case cx.Grace() < max(need, grace+reapAfter):", "case cx.Grace() < 0:",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestTombstone_doesNotComeBack", "TestModel"},
+	},
+	{
+		Name: "K6: a copy reaps that is behind one that was asked",
+		Edits: []Edit{{
+			"kv/reap.go", "body[1], need = 1, r.grace", "body[1] = 1",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestReap_asFarAsTheFurthest", "TestModel"},
+	},
+	{
+		Name: "K6: a tombstone is reaped that some copies do not hold",
+		Edits: []Edit{{
+			"kv/reap.go", "if r.ready[i] == len(r.set.Copies) {", "if r.ready[i] > 0 {",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestModel"},
+	},
+	{
+		Name: "K6: another state is reaped than was asked for",
+		Edits: []Edit{{
+			"kv/tombstones.go", "if DigestOf(stored) != digest || !ok", "if !ok",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestModel"},
+	},
+	{
+		Name: "K6: a copy that lacks data reaps",
+		Edits: []Edit{{
+			"kv/tombstones.go", "case cx.Incomplete():", "case false:",
+		}},
+		Packages: []string{"./kv"},
 		Red:      []string{"TestTombstone_doesNotComeBack"},
+	},
+	{
+		Name: "K6: an exchange passes old states for new ones",
+		Edits: []Edit{{
+			"kv/exchange.go", "min(x.grace, a.grace)), rest", "x.grace), rest",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestModel"},
+	},
+	{
+		Name: "damaged bytes are replaced by what one copy holds",
+		Edits: []Edit{{
+			"kv/copy.go", "if err := decode(cx, &w.old, key, stored); err != nil {", "if err := decode(cx, &w.old, key, stored); err != nil && !isOf(err, ErrCorrupt) {",
+		}},
+		Packages: []string{"./kv"},
+		Red:      []string{"TestExchange_damage", "TestModel"},
+	},
+	{
+		Name: "a loss of data ends no grace period",
+		Edits: []Edit{{
+			"cluster/topology/incomplete.go", "c.grace += staleAfter", "c.grace += 0",
+		}},
+		Packages: []string{"./cluster/topology"},
+		Red:      []string{"TestApply_laws", "TestHistory_complete"},
 	},
 }
 

@@ -2,6 +2,7 @@ package quorum
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"testing"
 
@@ -70,6 +71,35 @@ func TestHost_damage(t *testing.T) {
 		}
 		if err := <-stopped; err != nil && !errors.Is(err, context.Canceled) {
 			t.Error(err)
+		}
+	})
+}
+
+// TestHost_undecoded: what a vnode can't decode is given up as what the store
+// can't read: after the record says so, and nothing beside it.
+func TestHost_undecoded(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		w.agree()
+		host := w.nodes["a"].host
+		ask := func(body string) uint64 {
+			reply, err := host.Request(t.Context(), kindName, 5, []byte(body))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(reply) != 8 {
+				return 0
+			}
+			return binary.BigEndian.Uint64(reply)
+		}
+		ask("wx")
+		ask("wxy")
+		ask("dx")
+		w.until("it is given up", func() bool { return ask("rx") == 0 })
+		if part := host.View().Part(kindName, 5); !part.Incomplete || part.Lost == 0 || host.View().Part(kindName, 4).Incomplete {
+			t.Errorf("given up, and the view says %+v", part)
+		}
+		if n := ask("rxy"); n != 1 {
+			t.Errorf("another key has %d", n)
 		}
 	})
 }

@@ -1,6 +1,7 @@
 package quorum
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -299,6 +300,9 @@ func (counter) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposi
 		return vnode.Reply{Body: binary.BigEndian.AppendUint64(nil, n)}
 	case 'p':
 		panic("as asked")
+	case 'd':
+		cx.Damage(name)
+		return vnode.Reply{Body: []byte("damaged")}
 	}
 	n := count(cx.Get(name))
 	if cmd.Body[0] == 'w' {
@@ -306,6 +310,15 @@ func (counter) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposi
 		cx.Put(name, binary.BigEndian.AppendUint64(nil, n))
 	}
 	return vnode.Reply{Body: binary.BigEndian.AppendUint64(nil, n)}
+}
+
+// HandleInfo removes what was given up.
+func (counter) HandleInfo(cx *vnode.Context, msg any) {
+	if lost, ok := msg.(vnode.Excised); ok {
+		for key := range cx.Scan(lost.From, lost.To) {
+			cx.Delete(bytes.Clone(key))
+		}
+	}
 }
 
 func (counter) ServesFrozen(cmd vnode.Command) bool { return cmd.Body[0] == 'f' }
