@@ -196,6 +196,42 @@ func TestRead_copiesThatDoNotCount(t *testing.T) {
 	}
 }
 
+// A quorum that has not got the key is one in all that the request asks for: of
+// primaries and of nodes too.
+func TestRead_notFoundQuorum(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		set  func(p *bucket.Properties)
+		ends []ending
+		want error
+	}{
+		{"r copies", func(*bucket.Properties) {}, []ending{answers, answers, refuses}, kv.ErrNotFound},
+		{"too few copies", func(*bucket.Properties) {}, []ending{answers, refuses, refuses}, kv.ErrNotDone},
+		{"too few primaries", func(p *bucket.Properties) { p.PR = 3 }, []ending{answers, answers, refuses}, kv.ErrNotDone},
+		{"too few nodes", func(p *bucket.Properties) { p.NodeConfirms = 3 }, []ending{answers, answers, refuses}, kv.ErrNotDone},
+		{"all nodes", func(p *bucket.Properties) { p.NodeConfirms = 3 }, []ending{answers, answers, answers}, kv.ErrNotFound},
+		{"a basic quorum", func(p *bucket.Properties) { p.BasicQuorum = true }, []ending{answers, answers}, kv.ErrNotFound},
+		{"a basic quorum, too few nodes", func(p *bucket.Properties) { p.BasicQuorum, p.NodeConfirms = true, 3 }, []ending{answers, answers, refuses}, kv.ErrNotDone},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, p := newFleet(t, 3), strict(3)
+			p.NotFoundOK = false
+			tt.set(&p)
+			m, err := kv.NewRead(f.set("a"), kv.Get{Bucket: "b", Key: "k"}, &p, time.Time{})
+			f.begin(m, err)
+			for i, how := range tt.ends {
+				if m.Ready() {
+					t.Fatalf("ready after %d ends", i)
+				}
+				f.end(0, how, "")
+			}
+			if _, err := m.Object(); !m.Ready() || !errors.Is(err, tt.want) {
+				t.Errorf("ready %v: %v, want %v", m.Ready(), err, tt.want)
+			}
+		})
+	}
+}
+
 // K6: a late message with a state older than a reaped tombstone is refused, and
 // a tombstone is reaped only where all that the record says allows it.
 func TestTombstone_doesNotComeBack(t *testing.T) {

@@ -444,10 +444,11 @@ func (m *Read) decide(sends []replica.Send, whole bool) []replica.Send {
 	if whole && !m.ready && m.quorum.reached(m.slots.tally(m.counts)) {
 		m.finish(nil)
 	}
-	lacking, _, _ := m.slots.tally(m.lacking)
 	if !m.ready && m.target < 0 && whole && !m.options.notFoundOK {
-		switch {
-		case m.options.basic && lacking > len(m.slots.all)/2, m.slots.open == 0 && lacking >= m.quorum.copies:
+		basic := m.quorum
+		basic.copies = len(m.slots.all)/2 + 1
+		copies, primaries, nodes := m.slots.tally(m.lacking)
+		if m.options.basic && basic.reached(copies, primaries, nodes) || m.slots.open == 0 && m.quorum.reached(copies, primaries, nodes) {
 			m.finish(nil)
 		}
 	}
