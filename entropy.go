@@ -85,9 +85,7 @@ type EntropyReport struct {
 // PartitionEntropy is one partition of an EntropyReport.
 type PartitionEntropy struct {
 	Partition ring.Partition
-	// Keys is the number of keys of the largest head that was compared, and
-	// Unique how many keys of buckets with one copy were seen: nobody can bring
-	// those back.
+	// Keys is the number of keys of the largest head in the latest exchanges.
 	Keys uint64
 	// IncompleteSince is the version of the record since which the copy lacks
 	// data that was acknowledged, 0 if it does not.
@@ -477,12 +475,15 @@ func (e *entropy) note(p ring.Partition, x EntropyExchange, ended bool) {
 		return
 	}
 	part.Running = nil
-	part.Keys = max(part.Keys, x.Result.Keys)
 	i := slices.IndexFunc(part.Last, func(l EntropyExchange) bool { return l.Head == x.Head && l.Copies == x.Copies && l.With == x.With })
 	if i < 0 {
 		part.Last = append(part.Last, x)
 	} else {
 		part.Last[i] = x
+	}
+	part.Keys = 0
+	for i := range part.Last {
+		part.Keys = max(part.Keys, part.Last[i].Result.Keys)
 	}
 	e.report.Bytes += x.Result.Bytes
 	e.report.Repaired += x.Result.Repaired[0] + x.Result.Repaired[1]

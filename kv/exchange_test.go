@@ -482,3 +482,35 @@ func TestExchange_damage(t *testing.T) {
 		})
 	}
 }
+
+// TestExchange_lowestGrace: states that a copy gave which is behind are of its
+// period, not of that of who asks (K6).
+func TestExchange_lowestGrace(t *testing.T) {
+	catalog := counts(1, 2, 3)
+	a, b := newCopied(t, testHead, catalog), newCopied(t, testHead+1, catalog)
+	fill(1, a)
+	a.state.Grace, b.state.Grace = 4, 5
+	x := kv.NewExchange(testHead, 3, a.at.ID, b.at.ID, kv.CopiesSignature(catalog))
+	merges := 0
+	for x.More() {
+		x.Slice(replica.Set{Grace: 5}, 0, 1<<20)
+		for sends := x.Step(replica.Event{Type: replica.Begin}, nil); len(sends) > 0; {
+			s, to := sends[0], a
+			if s.To.Partition == b.at.ID {
+				to = b
+			}
+			if s.Body[0] == opMerge {
+				if merges++; s.Body[2] != 4 {
+					t.Errorf("a merge of period %d with what was read in period 4", s.Body[2])
+				}
+			}
+			sends = x.Step(replica.Event{Type: replica.Answer, Send: s.ID, Body: to.send(s.Body, false)}, slices.Clone(sends[1:]))
+		}
+		if x.Err() != nil {
+			t.Fatal(x.Err())
+		}
+	}
+	if merges != 1 {
+		t.Errorf("%d merges", merges)
+	}
+}

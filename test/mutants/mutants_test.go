@@ -96,7 +96,7 @@ var table = []Mutant{
 			"kv/tombstones.go", "case cx.Hinted():", "case false:",
 		}},
 		Packages: []string{"./kv"},
-		Red:      []string{"TestTombstone_doesNotComeBack", "TestModel"},
+		Red:      []string{"TestTombstone_doesNotComeBack"},
 	},
 	{
 		Name: "K6: a hint that was closed does not count any more",
@@ -104,7 +104,7 @@ var table = []Mutant{
 			"vnode/context.go", "return c.copy.Grace < c.copy.Hinted || c.Hints(c.partition.ID)", "return c.Hints(c.partition.ID)",
 		}},
 		Packages: []string{"./kv"},
-		Red:      []string{"TestTombstone_doesNotComeBack", "TestModel"},
+		Red:      []string{"TestTombstone_doesNotComeBack"},
 	},
 	{
 		Name: "K6: a tombstone is reaped before its periods have passed",
@@ -112,7 +112,7 @@ var table = []Mutant{
 			"kv/tombstones.go", "case cx.Grace() < max(need, grace+reapAfter):", "case cx.Grace() < 0:",
 		}},
 		Packages: []string{"./kv"},
-		Red:      []string{"TestTombstone_doesNotComeBack", "TestModel"},
+		Red:      []string{"TestTombstone_doesNotComeBack"},
 	},
 	{
 		Name: "K6: a copy reaps that is behind one that was asked",
@@ -120,7 +120,7 @@ var table = []Mutant{
 			"kv/reap.go", "body[1], need = 1, r.grace", "body[1] = 1",
 		}},
 		Packages: []string{"./kv"},
-		Red:      []string{"TestReap_asFarAsTheFurthest", "TestModel"},
+		Red:      []string{"TestReap_asFarAsTheFurthest"},
 	},
 	{
 		Name: "K6: a tombstone is reaped that some copies do not hold",
@@ -128,7 +128,7 @@ var table = []Mutant{
 			"kv/reap.go", "if r.ready[i] == len(r.set.Copies) {", "if r.ready[i] > 0 {",
 		}},
 		Packages: []string{"./kv"},
-		Red:      []string{"TestModel"},
+		Red:      []string{"TestReap_allHoldIt"},
 	},
 	{
 		Name: "K6: another state is reaped than was asked for",
@@ -136,7 +136,7 @@ var table = []Mutant{
 			"kv/tombstones.go", "if DigestOf(stored) != digest || !ok", "if !ok",
 		}},
 		Packages: []string{"./kv"},
-		Red:      []string{"TestModel"},
+		Red:      []string{"TestReap_allHoldIt"},
 	},
 	{
 		Name: "K6: a copy that lacks data reaps",
@@ -152,7 +152,7 @@ var table = []Mutant{
 			"kv/exchange.go", "min(x.grace, a.grace)), rest", "x.grace), rest",
 		}},
 		Packages: []string{"./kv"},
-		Red:      []string{"TestModel"},
+		Red:      []string{"TestExchange_lowestGrace"},
 	},
 	{
 		Name: "damaged bytes are replaced by what one copy holds",
@@ -160,7 +160,7 @@ var table = []Mutant{
 			"kv/copy.go", "if err := decode(cx, &w.old, key, stored); err != nil {", "if err := decode(cx, &w.old, key, stored); err != nil && !isOf(err, ErrCorrupt) {",
 		}},
 		Packages: []string{"./kv"},
-		Red:      []string{"TestExchange_damage", "TestModel"},
+		Red:      []string{"TestExchange_damage"},
 	},
 	{
 		Name: "a loss of data ends no grace period",
