@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -34,23 +35,31 @@ func newHandoffSummary() *cobra.Command {
 }
 
 func newHandoffDetails() *cobra.Command {
-	return newRemote(&cobra.Command{
-		Use: "details", Short: "Show each transfer, and what each partition that has to move waits for",
-		Example: "  baton handoff details", Args: cobra.NoArgs,
+	var past int
+	cmd := newRemote(&cobra.Command{
+		Use: "details", Short: "Show each transfer, what each partition that has to move waits for, and what came of the latest",
+		Example: "  baton handoff details\n  baton handoff details --past 100", Args: cobra.NoArgs,
 	}, func(ctx context.Context, r *remote, c *admin.Client, _ []string) error {
-		t, err := c.Transfers(ctx)
-		if err != nil {
+		var d show.Details
+		var err error
+		if d.Transfers, err = c.Transfers(ctx); err != nil {
 			return err
 		}
 		h, err := c.Handoff(ctx)
 		if err != nil {
 			return err
 		}
-		return r.print(struct {
-			admin.Transfers
-			Pending []admin.PendingTransfer `json:"pending"`
-		}{t, h.Pending}, show.HandoffDetails(t, h))
+		d.Pending = h.Pending
+		// An address that serves reads only does not tell of the past.
+		ended, err := c.Certificates(ctx, admin.CertificatesRequest{Failed: true})
+		if err != nil && !errors.Is(err, admin.ErrReadOnly) {
+			return err
+		}
+		d.Past = ended.Certificates[max(0, len(ended.Certificates)-past):]
+		return r.print(d, show.HandoffDetails(d))
 	})
+	cmd.Flags().IntVar(&past, "past", 10, "how many transfers that have ended")
+	return cmd
 }
 
 func newHandoffConfig() *cobra.Command {

@@ -42,7 +42,7 @@ func TestHandoffCommands(t *testing.T) {
 		return nil
 	})
 	c.Want(n1.CLI("handoff", "cancel", strconv.FormatUint(tr.Session, 10)), 4, "no open transfer")
-	if a := n1.CLI("handoff", "details"); !strings.Contains(a.Stdout, "an operator cancelled it") {
+	if a := n1.CLI("handoff", "details"); !strings.Contains(a.Stdout, "an operator cancelled it") || !strings.Contains(a.Stdout, "failed: cancelled") {
 		t.Errorf("details after the cancellation:\n%s", a.Stdout)
 	}
 	done(t, c, n1, "handoff", "move", strconv.Itoa(int(p)), string(source)) // it stays where it is

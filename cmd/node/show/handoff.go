@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cluster/topology"
@@ -46,21 +47,49 @@ func switched(off []topology.Kind) string {
 	return "disabled: " + strings.Join(off, " ")
 }
 
-// HandoffDetails shows what moves, what waits for what, and what failed.
-func HandoffDetails(t admin.Transfers, h admin.Handoff) string {
+// Details is all that is known of single transfers.
+type Details struct {
+	admin.Transfers
+	// Pending partitions have to move and wait.
+	Pending []admin.PendingTransfer `json:"pending"`
+	// Past are the latest transfers that have ended, the oldest first.
+	Past []admin.Certificate `json:"past"`
+}
+
+// HandoffDetails shows what moves, what waits for what, what failed, and what
+// came of the latest transfers.
+func HandoffDetails(d Details) string {
 	var b strings.Builder
-	t.Waiting = nil // told one by one
-	b.WriteString(Transfers(t))
-	if len(h.Pending) == 0 {
-		return b.String()
+	d.Waiting = nil // told one by one
+	b.WriteString(Transfers(d.Transfers))
+	if len(d.Pending) > 0 {
+		b.WriteString("\n")
+		title(&b, "Pending Transfers")
+		rows := [][]string{{"Partition", "From", "To", "Waits for"}}
+		for _, x := range d.Pending {
+			rows = append(rows, []string{fmt.Sprintf("%s/%d", x.Kind, x.Partition), string(x.Source), string(x.Target), x.WaitsFor})
+		}
+		table(&b, rows)
 	}
-	b.WriteString("\n")
-	title(&b, "Pending Transfers")
-	rows := [][]string{{"Partition", "From", "To", "Waits for"}}
-	for _, x := range h.Pending {
-		rows = append(rows, []string{fmt.Sprintf("%s/%d", x.Kind, x.Partition), string(x.Source), string(x.Target), x.WaitsFor})
+	if len(d.Past) > 0 {
+		b.WriteString("\n")
+		title(&b, "Past Transfers")
+		rows := [][]string{{"Session", "Type", "Partition", "From", "To", "Items", "Bytes", "Took", "Outcome"}}
+		for _, x := range d.Past {
+			took, outcome := "--", "finished"
+			if !x.Opened.IsZero() && !x.Ended.IsZero() {
+				took = x.Ended.Sub(x.Opened).Round(time.Millisecond).String()
+			}
+			if x.Failed != "" {
+				outcome = "failed: " + x.Failed
+			}
+			rows = append(rows, []string{
+				fmt.Sprint(x.Session), x.Type, fmt.Sprintf("%s/%d", x.Kind, x.Partition), string(x.Source), string(x.Target),
+				fmt.Sprint(x.Items), Bytes(x.Bytes), took, outcome,
+			})
+		}
+		table(&b, rows, 0, 5, 6, 7)
 	}
-	table(&b, rows)
 	return b.String()
 }
 

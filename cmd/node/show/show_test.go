@@ -44,11 +44,7 @@ func TestShow(t *testing.T) {
 			case "config":
 				out = show.HandoffConfig(read[admin.Handoff](t, d))
 			case "details":
-				x := read[struct {
-					Transfers admin.Transfers
-					Handoff   admin.Handoff
-				}](t, d)
-				out = show.HandoffDetails(x.Transfers, x.Handoff)
+				out = show.HandoffDetails(read[show.Details](t, d))
 			case "cancelled":
 				out = show.HandoffDone(read[admin.HandoffDone](t, d))
 			case "changes":
