@@ -14,6 +14,7 @@ import (
 type historyReply struct {
 	Entries []history.Entry
 	Damage  []string
+	Whole   bool // nothing was ever removed from the log
 	Late    actors.LateFrames
 }
 
@@ -37,7 +38,7 @@ func (a *administration) history() (historyReply, error) {
 		return historyReply{}, err
 	}
 	all, damage, err := r.host.History()
-	out := historyReply{Entries: all, Late: r.host.Late()}
+	out := historyReply{Entries: all, Whole: r.host.HistoryWhole(), Late: r.host.Late()}
 	for _, d := range damage {
 		out.Damage = append(out.Damage, d.Error())
 	}
@@ -46,6 +47,6 @@ func (a *administration) history() (historyReply, error) {
 
 func (a *administration) History(ctx context.Context) []admin.NodeHistory {
 	return each(ctx, a, "/history", a.history, func(m historyReply, node ring.NodeID, err error) admin.NodeHistory {
-		return admin.NodeHistory{Node: node, Entries: m.Entries, Damage: m.Damage, Late: admin.LateFrames(m.Late), Err: err}
+		return admin.NodeHistory{Node: node, Entries: m.Entries, Damage: m.Damage, Whole: m.Whole, Late: admin.LateFrames(m.Late), Err: err}
 	})
 }

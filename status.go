@@ -21,6 +21,7 @@ import (
 //	GET /progress  progressReply
 //	GET /sizes     sizesReply
 //	GET /history   historyReply
+//	GET /audit     an auditLine a line
 //	GET /hello     hello
 
 // askWithin bounds the questions to all members; maxReply is the size of an
@@ -58,6 +59,7 @@ func (a *administration) status() http.Handler {
 	answer("/sizes", func() (any, error) { return a.sizes() })
 	answer("/history", func() (any, error) { return a.history() })
 	answer("/hello", func() (any, error) { return a.n.hello(), nil })
+	mux.HandleFunc("GET /audit", a.serveAudit)
 	return mux
 }
 
@@ -95,6 +97,13 @@ func (a *administration) sizes() (sizesReply, error) {
 
 // get asks the node at an address.
 func (n *Node) get(ctx context.Context, addr, path string, reply any) error {
+	return n.askNode(ctx, addr, path, func(body io.Reader) error {
+		return json.NewDecoder(io.LimitReader(body, maxReply)).Decode(reply)
+	})
+}
+
+// askNode asks the node at an address, and has read take the answer.
+func (n *Node) askNode(ctx context.Context, addr, path string, read func(io.Reader) error) error {
 	t := &http.Transport{
 		DialContext:       func(ctx context.Context, _, _ string) (net.Conn, error) { return n.port.Dial(ctx, addr, port.Status) },
 		DisableKeepAlives: true,
@@ -115,7 +124,7 @@ func (n *Node) get(ctx context.Context, addr, path string, reply any) error {
 		text, _ := io.ReadAll(io.LimitReader(resp.Body, 1<<10))
 		return fmt.Errorf("ask %s for %s: status %d: %s", addr, path, resp.StatusCode, text)
 	}
-	if err := json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(reply); err != nil {
+	if err := read(resp.Body); err != nil {
 		return fmt.Errorf("answer of %s for %s: %w", addr, path, err)
 	}
 	return nil

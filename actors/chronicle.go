@@ -107,6 +107,9 @@ func (h *Host) catchUp(s topology.State) {
 	}
 }
 
+// HistoryWhole reports whether nothing was ever removed from the history of this node.
+func (h *Host) HistoryWhole() bool { return h.opts.History.Whole() }
+
 // seen is a transfer that a vnode takes part in, and since when.
 type seen struct {
 	topology.Transfer

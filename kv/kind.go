@@ -27,6 +27,18 @@ func (k kind) Open(p vnode.Partition) (vnode.Vnode, error) {
 	return &partition{catalog: k.catalog, id: p.ID, size: p.Size, fallback: p.Fallback, at: p}, nil
 }
 
+// CheckItem implements vnode.ItemChecker: an object has a name and a state that can be decoded.
+func (kind) CheckItem(key, value []byte) error {
+	if len(key) == 0 || key[0] != spaceObject {
+		return nil // what stands beside the objects is made from them
+	}
+	if _, _, _, _, err := DecodeKey(key); err != nil {
+		return err
+	}
+	var s State
+	return s.Decode(value)
+}
+
 // partition serves one partition. What it holds beside the store follows from
 // the store, so that what moves with a handoff is the store.
 type partition struct {

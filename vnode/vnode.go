@@ -95,6 +95,10 @@ type HandoffFinisher interface{ HandoffFinished(Handoff) }
 // partition as before.
 type HandoffCanceler interface{ HandoffCancelled(Handoff) }
 
+// ItemChecker is implemented by a Kind, not by its vnodes, to say whether a stored item is one of its own. It
+// is for audits, and safe for concurrent use.
+type ItemChecker interface{ CheckItem(key, value []byte) error }
+
 // EmptyChecker overrides how the runtime finds out that nothing has to move.
 // Without it a vnode is empty when its store holds no item.
 type EmptyChecker interface{ IsEmpty(cx *Context) bool }

@@ -18,6 +18,8 @@ type Care interface {
 	// returns when what it lacked is there. The error matches ErrNotOwner when
 	// another node owns it.
 	Repair(ctx context.Context, p ring.Partition) (Repair, error)
+	// Audit audits the whole cluster and gives what it finds to take, one call at a time; see AuditEvent.
+	Audit(ctx context.Context, r AuditRequest, take func(AuditEvent) error) error
 	// Backup writes a backup of the node to a directory on its machine.
 	Backup(ctx context.Context, dir string) (DataBackup, error)
 }

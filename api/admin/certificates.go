@@ -20,7 +20,9 @@ type NodeHistory struct {
 	// Entries may be there twice; what can't be read of them is Damage, a sentence each.
 	Entries []history.Entry
 	Damage  []string
-	Late    LateFrames
+	// Whole says that nothing was ever removed from the history.
+	Whole bool
+	Late  LateFrames
 	// Err is why the member did not answer; the other fields are zero then.
 	Err error
 }

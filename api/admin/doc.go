@@ -23,7 +23,7 @@
 // Objects, with Options.Store and on the admin address only:
 // /v1/objects/TYPE/BUCKET/KEY (GET, PUT, DELETE), /v1/objects/TYPE/BUCKET and
 // /v1/objects/TYPE (listings), /v1/index/TYPE/BUCKET/INDEX (queries); GET
-// /v1/bucket /v1/bucket-types /v1/entropy /v1/hints; POST /v1/bucket-set
+// /v1/bucket /v1/bucket-types /v1/entropy /v1/hints /v1/audit; POST /v1/bucket-set
 // /v1/bucket-reset /v1/bucket-type-create /v1/bucket-type-activate
 // /v1/bucket-type-update /v1/repair /v1/backup. A listing is a stream of JSON
 // objects, one a line, that ends with an [End].

@@ -113,6 +113,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.serveIndex(w, r, path)
 		return
 	}
+	if r.URL.Path == auditPath {
+		h.serveAudit(w, r)
+		return
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), h.Timeout)
 	defer cancel()
 	operand := ""

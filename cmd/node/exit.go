@@ -42,7 +42,7 @@ type usageError struct{ text string }
 func (e *usageError) Error() string { return e.text }
 
 // negative errors say that the command worked and the answer is no.
-var negative = []error{demo.ErrInexact, errNotReady, bench.ErrCount, kv.ErrNotFound, kv.ErrExists, kv.ErrModified, errSiblings}
+var negative = []error{demo.ErrInexact, errNotReady, errFindings, bench.ErrCount, kv.ErrNotFound, kv.ErrExists, kv.ErrModified, errSiblings}
 
 // refused errors of a start say that this is not the process to run.
 var refused = []error{baton.ErrDirInUse, baton.ErrIdentity, baton.ErrRecordLost, baton.ErrRemoved, baton.ErrFenced}

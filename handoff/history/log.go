@@ -153,6 +153,9 @@ func (l *Log) note(e Entry) {
 	l.last[s] = max(l.last[s], e.Session)
 }
 
+// Whole reports whether nothing was ever removed from the log.
+func (l *Log) Whole() bool { return l.dir != "" && l.oldest() <= 1 }
+
 // Last returns the newest session of a partition that the log has an entry of, 0 if there is none.
 func (l *Log) Last(kind topology.Kind, p ring.Partition) uint64 {
 	l.mu.Lock()

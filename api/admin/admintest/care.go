@@ -30,6 +30,28 @@ func (c Care) Repair(_ context.Context, p ring.Partition) (admin.Repair, error) 
 	return admin.Repair{Partition: p, Exchanges: []admin.Exchange{exchange}, Single: true}, nil
 }
 
+// Audit implements admin.Care: one copy is sound, of another one some can't be read.
+func (c Care) Audit(_ context.Context, r admin.AuditRequest, take func(admin.AuditEvent) error) error {
+	s := admin.AuditSummary{Certificates: 5, Heads: 8}
+	for p := range ring.Partition(2) {
+		if !r.Wants("kv", p) {
+			continue
+		}
+		s.Copies++
+		if err := take(admin.AuditEvent{Copy: &admin.AuditCopy{Node: "n1", Kind: "kv", Partition: p, Items: 10}}); err != nil {
+			return err
+		}
+		if p == 1 {
+			s.Findings++
+			f := admin.Finding{Problem: admin.FoundDamaged, Node: "n1", Kind: "kv", Partition: 1, From: "a\xff", To: "b", Message: "it can't be read", Remedy: "baton repair 1"}
+			if err := take(admin.AuditEvent{Finding: &f}); err != nil {
+				return err
+			}
+		}
+	}
+	return take(admin.AuditEvent{Summary: &s})
+}
+
 // Backup implements admin.Care: it writes nothing.
 func (c Care) Backup(_ context.Context, dir string) (admin.DataBackup, error) {
 	return admin.DataBackup{Node: c.node.Name(), Directory: dir, ClusterID: c.node.Cluster().String(), RecordVersion: 1, Partitions: 8, Items: 100, Files: 12, Bytes: 4096}, nil

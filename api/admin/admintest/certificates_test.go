@@ -28,7 +28,9 @@ func TestCertificates(t *testing.T) {
 	n.Set(func(f *admintest.Facts) {
 		f.History = []admin.NodeHistory{
 			{Node: "n1", Damage: []string{"damaged at 7"}, Late: admin.LateFrames{Fenced: 9}, Entries: []history.Entry{
-				{Certificate: certificate(1, 5), Node: "n1"}, {Certificate: certificate(2, 6), Node: "n1"}, {Certificate: certificate(2, 6), Node: "n1"},
+				{Certificate: certificate(1, 5), Node: "n1"},
+				{Certificate: certificate(2, 6), Node: "n1"},
+				{Certificate: certificate(2, 6), Node: "n1"},
 				{Certificate: topology.Certificate{Session: 3, Kind: "kv", Partition: 6}, Reason: topology.ReasonCancelled, Node: "n1"},
 			}},
 			{Node: "n2", Entries: []history.Entry{{Certificate: altered, Node: "n2"}, {Certificate: certificate(2, 6), Node: "n2", Ended: ended}}},
