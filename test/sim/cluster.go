@@ -58,14 +58,15 @@ type Cluster struct {
 	modules []vnode.Kind   // by kind
 	base    topology.State // that the log begins from
 	// foreign is the id that nodes which start from now on believe in, if it is not zero.
-	foreign topology.ClusterID
-	refuse  float64
-	hooks   hooks
-	check   *checker
-	op      *operator
-	load    *load
-	steps   []Step
-	calm    bool // the faults of a test are over
+	foreign  topology.ClusterID
+	refuse   float64
+	hooks    hooks
+	commands map[string][]topology.Command // of the last entries
+	check    *checker
+	op       *operator
+	load     *load
+	steps    []Step
+	calm     bool // the faults of a test are over
 
 	leaderless time.Duration // when followers lose their patience; 0 while there is a leader
 }
@@ -117,7 +118,7 @@ func NewCluster(o Options) *Cluster {
 		o.Kinds = Kinds
 	}
 	w := NewWorld(o.Seed)
-	c := &Cluster{W: w, Net: newNetwork(w), opts: o, kinds: o.Kinds, refuse: o.Refuse}
+	c := &Cluster{W: w, Net: newNetwork(w), opts: o, kinds: o.Kinds, refuse: o.Refuse, commands: map[string][]topology.Command{}}
 	for _, spec := range c.kinds {
 		c.modules = append(c.modules, module(spec.Name))
 	}

@@ -26,8 +26,9 @@
 //     whose members reach the winner take the next term and the winner has the newest synced log of them;
 //     what follows (append, sync, acknowledge, commit, step down, unknown outcomes) happens by messages.
 //     The founders vote for ever; others have the log without a vote.
-//   - Vnodes hold registers, each of one client: a command sets some of them, and the client knows what each
-//     must be at least.
+//   - Most vnodes hold registers, each of one client: a command sets some of them, and the client knows what
+//     each must be at least. Those of objects are package kv's, and kv.Write and kv.Read run on the nodes, without
+//     fallbacks; whoever reads a key knows all that was ever written to it.
 //   - Operators, joiners and clients are short programs that repeat what has no answer.
 //
 // At every step the simulator checks, and the tests name:
@@ -48,5 +49,10 @@
 //	S13 data is deleted by who does not own it, after both sides are through (F12)
 //	S14 what was acknowledged is there, and nothing that nobody asked for
 //
-// Beside these F1, F2 and F14 are held at each message that a node takes.
+//	S15 a read of an object shows what was acknowledged before and not superseded, and nothing that was not
+//	    done or is superseded for certain
+//
+// Beside these F1, F2, F5, F7, F14 and F16 are held at each message that a node takes.
+//
+// A [Trial] brings one transfer to a point and lets a test strike there.
 package sim

@@ -305,7 +305,7 @@ func (r *peer) apply() {
 		e := r.log[r.applied]
 		r.applied++
 		before := r.n.State
-		cmds, err := cluster.DecodeBatch([]byte(e.batch))
+		cmds, err := r.n.c.decoded(e)
 		if err != nil {
 			r.n.c.W.Failf("entry %d at %s: %v", r.applied, r.n.ID, err)
 			return
@@ -319,6 +319,20 @@ func (r *peer) apply() {
 		}
 	}
 	r.n.changed()
+}
+
+// decoded returns the commands of an entry, which nobody changes: the nodes share what the first one of them
+// decoded.
+func (c *Cluster) decoded(e entry) ([]topology.Command, error) {
+	if cmds, ok := c.commands[e.batch]; ok {
+		return cmds, nil
+	}
+	cmds, err := cluster.DecodeBatch([]byte(e.batch))
+	if len(c.commands) > 100 {
+		clear(c.commands)
+	}
+	c.commands[e.batch] = cmds
+	return cmds, err
 }
 
 // elections looks for a term without a leader that reaches a majority, waits for as long as followers

@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"errors"
+	"slices"
 	"time"
 
 	"github.com/dee2748c/baton/cluster"
@@ -41,12 +43,17 @@ func (p *client) propose(term uint64, ops []topology.Op, done func([]topology.Ou
 		p.c.W.Failf("%s: %v", p.life, err)
 		return
 	}
-	p.ask(string(batch), false, done)
+	p.ask(string(batch), false, done, func() {
+		p.life += "+"
+		p.seq = 0
+		p.propose(term, ops, done)
+	})
 }
 
 // ask sends the proposal to whoever may lead, until there is an answer. It is in doubt once an answer
-// stayed away.
-func (p *client) ask(batch string, doubted bool, done func([]topology.Outcome, error)) {
+// stayed away. One that is not, and whose outcomes are forgotten, was refused because of its numbers: anew
+// proposes it under another name.
+func (p *client) ask(batch string, doubted bool, done func([]topology.Outcome, error), anew func()) {
 	p.asks++
 	id := p.asks
 	to := p.hint
@@ -55,6 +62,8 @@ func (p *client) ask(batch string, doubted bool, done func([]topology.Outcome, e
 	}
 	p.open[id] = func(m answerMsg) {
 		switch {
+		case !m.refused && !doubted && forgotten(m.outcomes):
+			anew()
 		case !m.refused:
 			done(m.outcomes, nil)
 		case m.leader == "" && !doubted:
@@ -62,7 +71,7 @@ func (p *client) ask(batch string, doubted bool, done func([]topology.Outcome, e
 			done(nil, cluster.ErrUnavailable)
 		default:
 			p.hint = m.leader
-			p.after(10*time.Millisecond, func() { p.ask(batch, doubted, done) })
+			p.after(10*time.Millisecond, func() { p.ask(batch, doubted, done, anew) })
 		}
 	}
 	p.c.Net.Send(p.name, to, proposeMsg{id: id, batch: batch})
@@ -70,9 +79,13 @@ func (p *client) ask(batch string, doubted bool, done func([]topology.Outcome, e
 		if p.open[id] != nil {
 			delete(p.open, id)
 			p.hint = ""
-			p.ask(batch, true, done)
+			p.ask(batch, true, done, anew)
 		}
 	})
+}
+
+func forgotten(out []topology.Outcome) bool {
+	return !slices.ContainsFunc(out, func(o topology.Outcome) bool { return !errors.Is(o.Err, topology.ErrForgotten) })
 }
 
 func (p *client) receive(m answerMsg) {
