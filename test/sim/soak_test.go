@@ -22,7 +22,7 @@ const (
 func soak(seed uint64) *Cluster {
 	c := NewCluster(Options{
 		Seed: seed, Nodes: 5, RingSize: 16, Kinds: ObjectKinds,
-		Drop: 0.001, Double: 0.01, Late: 0.02, Swap: 0.002, FailSync: 0.00002, Refuse: 0.01,
+		Drop: 0.001, Double: 0.01, Late: 0.1, Swap: 0.002, FailSync: 0.00002, Refuse: 0.01,
 	})
 	c.Serve(Load{Clients: 1, Run: 128, Think: 40 * time.Millisecond, Objects: 4})
 	c.Operate(Step{"churn", func(s topology.State) ([]topology.Op, bool) {
@@ -61,7 +61,7 @@ func (c *Cluster) mischief() {
 		return
 	}
 	n := c.Nodes[w.rnd.IntN(len(c.Nodes))]
-	mend := func() {}
+	var mend func()
 	switch w.rnd.IntN(5) {
 	case 0, 1:
 		n.Crash()
