@@ -9,7 +9,7 @@ import (
 )
 
 // DefaultBatchBytes is the size of a batch, in bytes, where nobody says otherwise.
-const DefaultBatchBytes = 512 << 10
+const DefaultBatchBytes = 256 << 10
 
 // ItemsBuilder encodes items into one contiguous batch. The zero value is ready
 // and makes batches of DefaultBatchBytes. It belongs to one goroutine.

@@ -71,7 +71,7 @@ func (c *cell) start(name string, ringSize int) (*baton.Node, error) {
 	}
 	n, err := baton.Start(c.ctx, baton.Options{
 		Name: name, Bootstrap: len(join) == 0, Join: join, RingSize: ringSize, NVal: 1, Jobs: []mapreduce.Definition{mapreduce.WordCount()},
-		Engine: c.engine, DataDir: dir,
+		Engine: c.engine, DataDir: dir, AdminAddr: "127.0.0.1:0",
 		Events: actors.Events{Flipped: func(e actors.FlipEvent) {
 			c.mu.Lock()
 			defer c.mu.Unlock()

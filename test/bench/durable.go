@@ -78,6 +78,31 @@ func (m *Meter) latency(n int, f func(i int) error) error {
 	return nil
 }
 
+// syncP99 is the 99th percentile of n syncs of a file to which 1 KiB was appended.
+func syncP99(n int) (p99 time.Duration, err error) {
+	err = withDir(func(dir string) error {
+		f, err := os.Create(filepath.Join(dir, "raw"))
+		if err != nil {
+			return err
+		}
+		block, took := kvBytes(), make([]time.Duration, n)
+		for i := range took {
+			began := time.Now()
+			if _, err = f.Write(block); err == nil {
+				err = syscall.Fdatasync(int(f.Fd()))
+			}
+			if err != nil {
+				break
+			}
+			took[i] = time.Since(began)
+		}
+		slices.Sort(took)
+		p99 = percentile(took, 99)
+		return errors.Join(err, f.Close())
+	})
+	return p99, err
+}
+
 // limitDatasync appends 1 KiB to a file and syncs its data.
 var limitDatasync = Limit{Case: Case{Name: "fdatasync/1KiB-append", Unit: "us", Lower: true, Run: func(m *Meter) error {
 	return withDir(func(dir string) error {

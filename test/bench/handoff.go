@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/dee2748c/baton"
+	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/kv"
 )
 
@@ -54,7 +55,7 @@ func handoffBenches() []Bench {
 			},
 		})
 	}
-	return out
+	return append(out, movingBenches()...)
 }
 
 // fill loads about size bytes of values of one size.
@@ -77,6 +78,9 @@ func benchMove(engine string, ring, size, value int) func(*Meter) error {
 		}
 		defer c.stop()
 		if err := c.fill(m.Count(size), value); err != nil {
+			return err
+		}
+		if err := c.unlimited(); err != nil {
 			return err
 		}
 		// A node that has run for a while has read: its block cache is in memory.
@@ -102,6 +106,24 @@ func benchJoin(size int) func(*Meter) error {
 		}
 		return c.join(m, func() float64 { return 1 })
 	}
+}
+
+// admin calls f with a client of the first node's admin API.
+func (c *cell) admin(f func(*admin.Client) error) error {
+	client, err := admin.NewClient(c.nodes[0].AdminAddr())
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	return f(client)
+}
+
+// unlimited takes the bound off the rate of transfers.
+func (c *cell) unlimited() error {
+	return c.admin(func(a *admin.Client) error {
+		_, err := a.ConfigureHandoff(c.ctx, admin.HandoffConfigRequest{Rate: new(uint64)})
+		return err
+	})
 }
 
 // join measures from the start of a node to a stable ring.

@@ -63,6 +63,7 @@ type Meter struct {
 	stopped bool
 
 	value float64 // given by Report, 0 if it follows from ops
+	note  string  // given by Note
 
 	profile    *os.File // nil while none is written
 	profileErr error
@@ -121,6 +122,9 @@ func (m *Meter) stopProfile() {
 // rate that Stop was told: the median of latencies, say.
 func (m *Meter) Report(value float64) { m.value = value }
 
+// Note adds words to the value of the run: the other percentiles, say.
+func (m *Meter) Note(format string, args ...any) { m.note = fmt.Sprintf(format, args...) }
+
 // mallocs returns how many objects this process has allocated so far.
 func mallocs() uint64 {
 	var stats runtime.MemStats
@@ -133,6 +137,7 @@ type sample struct {
 	value  float64
 	cpuUS  float64 // per operation
 	allocs float64 // per operation
+	note   string
 }
 
 // timeUnits are the units of time per operation.
@@ -150,7 +155,7 @@ func (c Case) measure(m Meter) (sample, error) {
 	if !m.stopped || m.ops <= 0 || m.wall <= 0 {
 		return sample{}, fmt.Errorf("%s: measured nothing", c.Name)
 	}
-	s := sample{cpuUS: float64(m.used.Microseconds()) / m.ops, allocs: float64(m.mallocs) / m.ops}
+	s := sample{cpuUS: float64(m.used.Microseconds()) / m.ops, allocs: float64(m.mallocs) / m.ops, note: m.note}
 	switch {
 	case m.value > 0:
 		s.value = m.value
@@ -209,7 +214,7 @@ const slowBy = 1.25
 
 func (b Bench) result(own, limit []sample) Result {
 	mid := median(own)
-	r := Result{ID: b.ID, Name: b.Name, Value: mid.value, Unit: b.Unit, CPU: mid.cpuUS, Allocs: mid.allocs, Peer: b.Peer, PeerName: b.PeerName}
+	r := Result{ID: b.ID, Name: b.Name, Value: mid.value, Unit: b.Unit, CPU: mid.cpuUS, Allocs: mid.allocs, Note: mid.note, Peer: b.Peer, PeerName: b.PeerName}
 	if b.Peer > 0 {
 		r.TimesPeer = b.better(mid.value, b.Peer)
 	}

@@ -30,6 +30,8 @@ type Result struct {
 	Load      float64 `json:"load"`
 	Commit    string  `json:"commit"`
 	Date      string  `json:"date"`
+	// Note is what the benchmark says beside its value.
+	Note string `json:"note,omitempty"`
 	// Void says why there is no ratio although there is a limit.
 	Void string `json:"void,omitempty"`
 	// Missed says which floor was not reached.
@@ -53,6 +55,9 @@ func (r Result) print(w io.Writer) {
 		fmt.Fprintf(w, "  %.1f x %s", r.TimesPeer, r.PeerName)
 	}
 	fmt.Fprintf(w, "  load %.1f\n", r.Load)
+	if r.Note != "" {
+		fmt.Fprintf(w, "     %s\n", r.Note)
+	}
 	if r.Void != "" {
 		fmt.Fprintf(w, "     void: %s\n", r.Void)
 	}
