@@ -314,13 +314,18 @@ func (t *targetStream) apply(x handoff.Apply) error {
 	if err := t.store(x); err != nil {
 		return err
 	}
-	if t.kind.lateOf(t.id.Partition).drained.Load() >= t.session { // never, by the guard
-		t.host.appliedAfterClose.Add(1)
-		t.log.Error("a batch of a session that was over is applied", "seq", x.Seq)
-	}
+	t.late(x.Seq)
 	t.host.progress.moved(t.session, false, x.Items.Len(), x.Items.Size())
 	t.answer(handoff.Applied{Seq: x.Seq})
 	return nil
+}
+
+// late counts what was done for a session that was over, which the guard rules out.
+func (t *targetStream) late(seq uint64) {
+	if t.kind.lateOf(t.id.Partition).drained.Load() >= t.session {
+		t.host.appliedAfterClose.Add(1)
+		t.log.Error("a batch of a session that was over is applied", "seq", seq)
+	}
 }
 
 // store puts the batch into the staging generation. A bulk copy of more than one
@@ -391,6 +396,7 @@ func (t *targetStream) sync(context.Context) error {
 	if err := t.endLoad(); err != nil {
 		return err
 	}
+	t.late(t.bulkEnd)
 	if err := t.part.Sync(); err != nil {
 		return err
 	}

@@ -90,7 +90,7 @@ func (c *Cluster) start(name string) *baton.Node {
 	ctx, cancel := c.context()
 	defer cancel()
 	o := c.opts.Node
-	o.Name, o.Record, o.Addr, o.DataDir = name, c.record, name, filepath.Join(c.dir, name)
+	o.Name, o.Record, o.Addr, o.DataDir = name, c.record, name, c.Dir(name)
 	if c.opts.Log != nil {
 		o.Logger = c.opts.Log
 	}
@@ -119,6 +119,9 @@ func (c *Cluster) rebalance() {
 
 // Seed returns the seed of the faults.
 func (c *Cluster) Seed() uint64 { return c.opts.Seed }
+
+// Dir returns where a node keeps its data.
+func (c *Cluster) Dir(name string) string { return filepath.Join(c.dir, name) }
 
 // Node returns a running node by name.
 func (c *Cluster) Node(name string) *baton.Node {
