@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"testing"
 	"time"
@@ -65,6 +67,61 @@ func TestHandoff_loadInterrupted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestHandoff_memory moves a partition that is several times what its transfer
+// may keep in memory at both ends together.
+func TestHandoff_memory(t *testing.T) {
+	const (
+		size, object = 96 << 20, 64 << 10
+		allowed      = 32 << 20 // the window is 8 MiB, and the collector is some way behind
+	)
+	c := batontest.Start(t, batontest.Options{Nodes: 1, Node: baton.Options{Engine: baton.EnginePebble, RingSize: 8, NVal: 1}})
+	a := c.Node("a")
+	var keys []string
+	for i := 0; len(keys) < size/object; i++ {
+		if key := fmt.Sprint(i); kv.Route("", "load", key, 8) == 0 {
+			keys = append(keys, key)
+		}
+	}
+	value := bytes.Repeat([]byte("0123456789abcdef"), object/16)
+	inParallel(t, len(keys), func(i int) error {
+		return a.KV().Put(t.Context(), kv.Object{Bucket: "load", Key: keys[i], Value: value})
+	})
+	before, _ := a.View().Owner(kv.KindName, 0)
+
+	defer debug.SetGCPercent(debug.SetGCPercent(10))
+	runtime.GC()
+	base, peak := heapInUse(), uint64(0)
+	moved, sampled := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(sampled)
+		for {
+			peak = max(peak, heapInUse())
+			select {
+			case <-moved:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	c.Join("b")
+	c.Leave("a")
+	close(moved)
+	<-sampled
+	if after, _ := c.Node("b").View().Owner(kv.KindName, 0); before != "a" || after != "b" {
+		t.Fatalf("partition 0 went from %s to %s", before, after)
+	}
+	t.Logf("%d MiB moved, the heap grew by %d MiB", size>>20, (int64(peak)-int64(base))>>20)
+	if peak > base+allowed {
+		t.Errorf("the heap grew by %d bytes, at most %d are allowed", peak-base, allowed)
+	}
+}
+
+func heapInUse() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // loads waits until the tables that b builds are as they should be, and returns
