@@ -73,16 +73,21 @@ func (h *Hooks) before(ctx context.Context, p *bucket.Properties, o *kv.Object) 
 	if err := h.check(p.Precommit, p.Postcommit); err != nil {
 		return err
 	}
+	if len(p.Precommit) == 0 {
+		return nil
+	}
+	now := *o
 	for _, name := range p.Precommit {
-		was := *o
-		err := guarded(func() error { return h.Pre[name](ctx, o) })
-		if err == nil && (was.Type != o.Type || was.Bucket != o.Bucket || was.Key != o.Key || was.Context != o.Context || was.Deleted != o.Deleted) {
+		was := now
+		err := guarded(func() error { return h.Pre[name](ctx, &now) })
+		if err == nil && (was.Type != now.Type || was.Bucket != now.Bucket || was.Key != now.Key || was.Context != now.Context || was.Deleted != now.Deleted) {
 			err = errHookRenames
 		}
 		if err != nil {
 			return &HookError{name, err}
 		}
 	}
+	*o = now
 	return nil
 }
 

@@ -46,11 +46,20 @@ func (c KV) Write(ctx context.Context, r kv.Put) (kv.Written, error) {
 	if now := time.Now(); !r.KeepModified || o.Modified.IsZero() || o.Modified.After(now) {
 		o.Modified = now
 	}
-	m, err := c.write(ctx, p, o.Type, o.Bucket, o.Key, func(set replica.Set) (*kv.Write, error) { return kv.NewWrite(set, r, p) })
+	m, alone, err := c.write(ctx, p, o.Type, o.Bucket, o.Key, func(set replica.Set) (*kv.Write, error) {
+		m, ok := c.node.writes.Get().(*kv.Write)
+		if !ok {
+			m = new(kv.Write)
+		}
+		return m, m.Put(set, &r, p)
+	})
 	if err != nil {
 		return kv.Written{}, err
 	}
 	w, err := m.Written()
+	if alone {
+		c.node.writes.Put(m)
+	}
 	err = asUnknown(err)
 	if err == nil && len(p.Postcommit) > 0 {
 		c.node.opts.Hooks.after(ctx, p, *o, c.node.opts.Logger)
@@ -60,18 +69,19 @@ func (c KV) Write(ctx context.Context, r kv.Put) (kv.Written, error) {
 
 // write runs a machine of a put or a delete. One that was refused since its
 // states were read too many grace periods ago, by a node whose record is behind,
-// is made anew: nothing was written.
-func (c KV) write(ctx context.Context, p *bucket.Properties, bucketType, bucketName, key string, machine func(replica.Set) (*kv.Write, error)) (*kv.Write, error) {
+// is made anew: nothing was written. alone says that nobody else has the machine.
+func (c KV) write(ctx context.Context, p *bucket.Properties, bucketType, bucketName, key string, machine func(replica.Set) (*kv.Write, error)) (m *kv.Write, alone bool, err error) {
 	for {
 		m, err := machine(c.copies(p, bucketType, bucketName, key))
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
-		if err := c.node.host.Run(ctx, kv.KindName, m); err != nil {
-			return nil, named("write", bucketName, key, err)
+		alone, err := c.node.host.RunAlone(ctx, kv.KindName, m)
+		if err != nil {
+			return nil, false, named("write", bucketName, key, err)
 		}
 		if _, err := m.Written(); err == nil || !errors.Is(err, kv.ErrNotDone) || !errors.Is(err, kv.ErrStaleGrace) || ctx.Err() != nil {
-			return m, nil
+			return m, alone, nil
 		}
 	}
 }
@@ -95,14 +105,22 @@ func (c KV) Read(ctx context.Context, r kv.Get) (kv.Object, error) {
 	if err != nil {
 		return kv.Object{}, named("get", r.Bucket, r.Key, err)
 	}
-	m, err := kv.NewRead(c.copies(p, r.Type, r.Bucket, r.Key), r, p, time.Now())
-	if err != nil {
+	m, ok := c.node.reads.Get().(*kv.Read)
+	if !ok {
+		m = new(kv.Read)
+	}
+	if err := m.Get(c.copies(p, r.Type, r.Bucket, r.Key), &r, p, time.Now()); err != nil {
 		return kv.Object{}, err
 	}
-	if err := c.node.host.Run(ctx, kv.KindName, m); err != nil {
+	alone, err := c.node.host.RunAlone(ctx, kv.KindName, m)
+	if err != nil {
 		return kv.Object{}, named("get", r.Bucket, r.Key, err)
 	}
-	return m.Object()
+	o, err := m.Object()
+	if alone {
+		c.node.reads.Put(m)
+	}
+	return o, err
 }
 
 // Delete removes an object with all its siblings and reports whether there was
@@ -124,7 +142,7 @@ func (c KV) Remove(ctx context.Context, r kv.Delete) (kv.Deleted, error) {
 		return kv.Deleted{}, named("delete", r.Bucket, r.Key, err)
 	}
 	r.Modified = time.Now()
-	m, err := c.write(ctx, p, r.Type, r.Bucket, r.Key, func(set replica.Set) (*kv.Write, error) { return kv.NewRemove(set, r, p) })
+	m, _, err := c.write(ctx, p, r.Type, r.Bucket, r.Key, func(set replica.Set) (*kv.Write, error) { return kv.NewRemove(set, r, p) })
 	if err != nil {
 		return kv.Deleted{}, err
 	}

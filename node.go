@@ -47,6 +47,8 @@ type Node struct {
 	jobs     *mapreduce.Registry
 	catalogs catalogs
 	listings chan struct{} // one for each that is at work
+	reads    sync.Pool     // of *kv.Read that nobody has any more
+	writes   sync.Pool     // of *kv.Write
 
 	// up is what the admin API may use by now; it is served before the node is
 	// a member.

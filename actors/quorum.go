@@ -47,14 +47,26 @@ var (
 // Steps after Ready must not write to what the caller reads of it when Run has
 // returned.
 func (h *Host) Run(ctx context.Context, kind topology.Kind, m replica.Machine) error {
+	_, err := h.RunAlone(ctx, kind, m)
+	return err
+}
+
+// RunAlone is Run, and reports whether the caller alone has the machine and what
+// it has sent: it may be used again.
+func (h *Host) RunAlone(ctx context.Context, kind topology.Kind, m replica.Machine) (alone bool, err error) {
 	if ctx.Err() != nil {
-		return fmt.Errorf("run on %s: %w", kind, context.Cause(ctx))
+		return false, fmt.Errorf("run on %s: %w", kind, context.Cause(ctx))
 	}
 	deadline, _ := ctx.Deadline()
 	r := h.newDirect(kind, m, deadline).drive()
 	if r == nil {
-		return nil
+		return true, nil
 	}
+	return false, h.wait(ctx, r)
+}
+
+// wait returns when the outcome of a run is decided.
+func (h *Host) wait(ctx context.Context, r *run) error {
 	if h.ctx.Err() != nil {
 		r.stopped(errStopped) // the table may have been told before r was in it
 	}
@@ -70,9 +82,9 @@ func (h *Host) Run(ctx context.Context, kind topology.Kind, m replica.Machine) e
 	case r.decided:
 		return nil
 	case ctx.Err() != nil:
-		return fmt.Errorf("run on %s: %w", kind, context.Cause(ctx))
+		return fmt.Errorf("run on %s: %w", r.kind, context.Cause(ctx))
 	}
-	return fmt.Errorf("run on %s: %w", kind, errStopped)
+	return fmt.Errorf("run on %s: %w", r.kind, errStopped)
 }
 
 // run is one machine at work. It is never reused: a late frame may still find it.

@@ -8,7 +8,8 @@ import (
 
 // view returns b as a string without copying. It is right only because every
 // buffer that reaches this package from a store, a batch or a frame is
-// immutable from then on.
+// immutable from then on, but for the command of a put, of which a vnode keeps
+// nothing (Write.buffer).
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // bytesOf returns the bytes of s without copying, for reading only.

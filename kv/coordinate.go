@@ -31,7 +31,7 @@ func (w *command) begin(raw rawWrite) *command {
 }
 
 // write coordinates a put or a delete: it gives the write its dot. here says that
-// this node asks.
+// this node asks. Nothing of body is kept: the asker uses it again.
 func (p *partition) write(cx *vnode.Context, body []byte, here bool) ([]byte, error) {
 	raw, ok := cutWrite(body)
 	if !ok {

@@ -54,6 +54,7 @@ type partition struct {
 	other  State   // room for the state that a request brings
 	listed State   // room of the last state that a page looked at
 	trees  trees
+	alive  bool // the own head has no note of a tombstone
 }
 
 // HandleCommand serves one request. Refusals are replies, so that the sender

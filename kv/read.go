@@ -96,15 +96,24 @@ var _ replica.Machine = (*Read)(nil)
 // properties ask for; now is the present time, for buckets whose objects expire.
 // It fails as [EncodeRequest] does, before anything is sent.
 func NewRead(set replica.Set, r Get, p *bucket.Properties, now time.Time) (*Read, error) {
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	return newRead(set, r, p, now), nil
+	m := new(Read)
+	return m, m.Get(set, &r, p, now)
 }
 
-func newRead(set replica.Set, r Get, p *bucket.Properties, now time.Time) *Read {
+// Get makes m the machine of a get, as NewRead does. m is a new one, or one of
+// which nobody else has anything any more.
+func (m *Read) Get(set replica.Set, r *Get, p *bucket.Properties, now time.Time) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	m.configure(set, r, p, now)
+	return nil
+}
+
+func (m *Read) configure(set replica.Set, r *Get, p *bucket.Properties, now time.Time) {
 	o, n := &r.Options, len(set.Copies)
-	m := &Read{set: set, get: r, grace: set.Grace}
+	*m = Read{}
+	m.set, m.get, m.grace = set, *r, set.Grace
 	m.quorum = quorum{
 		copies: max(o.R.Or(p.R).Resolve(n), 1), primaries: o.PR.Or(p.PR).Resolve(n),
 		nodes: max(o.NodeConfirms, p.NodeConfirms),
@@ -113,7 +122,6 @@ func newRead(set replica.Set, r Get, p *bucket.Properties, now time.Time) *Read 
 		notFoundOK: o.NotFoundOK.or(p.NotFoundOK), basic: o.BasicQuorum.or(p.BasicQuorum), sloppy: o.Sloppy.or(p.Sloppy),
 		settle: !p.Siblings(), now: millis(now), ttl: uint64(p.TTL / time.Millisecond),
 	}
-	return m
 }
 
 // Step is one step of the machine.

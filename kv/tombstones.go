@@ -20,6 +20,7 @@ func (p *partition) changedTombstones(cx *vnode.Context, storeKey []byte, old, n
 	was, is := len(old.Siblings) > 0 && old.Live() == 0, len(now.Siblings) > 0 && now.Live() == 0
 	switch {
 	case is:
+		p.alive = false
 		own := appendInSpace(make([]byte, 0, len(storeKey)+binary.MaxVarintLen64), spaceTombstone, storeKey)
 		n := len(own)
 		own = binary.AppendUvarint(own, cx.Grace())
@@ -156,6 +157,9 @@ func (p *partition) reapable(cx *vnode.Context, body []byte) ([]byte, error) {
 	if len(after) > 0 {
 		from = append(append([]byte(nil), after...), 0)
 	}
+	if p.alive {
+		return appendBytes(binary.AppendUvarint(appendAnswer(nil, copyFlags(cx), cx.Grace()), 0), ""), nil
+	}
 	var items, cursor, object []byte
 	waiting, seen := uint64(0), uint64(0)
 	for key, value := range cx.Scan(from, to) {
@@ -179,6 +183,7 @@ func (p *partition) reapable(cx *vnode.Context, body []byte) ([]byte, error) {
 	}
 	if seen < limit {
 		cursor = nil
+		p.alive = seen == 0 && len(after) == 0 && cx.Err() == nil
 	}
 	reply := binary.AppendUvarint(appendAnswer(nil, copyFlags(cx), cx.Grace()), waiting)
 	return append(appendBytes(reply, cursor), items...), nil

@@ -58,6 +58,8 @@ type Write struct {
 	slots slots
 	room  [3]slot
 
+	buffer   []byte // room for the command to coordinate
+	sent     []byte // that of the last one: room for the next request
 	phase    writePhase
 	body     []byte // of the merge
 	grace    uint64 // the lowest of whom the state was read from
@@ -81,23 +83,32 @@ const (
 
 var _ replica.Machine = (*Write)(nil)
 
+// keptBytes is the largest buffer that is kept for another request.
+const keptBytes = 64 << 10
+
 // NewWrite returns the machine of a put. set are the n copies that the bucket's
 // properties ask for; the properties must not change. It fails as
 // [EncodeRequest] does, before anything is sent.
 func NewWrite(set replica.Set, r Put, p *bucket.Properties) (*Write, error) {
+	m := new(Write)
+	return m, m.Put(set, &r, p)
+}
+
+// Put makes m the machine of a put, as NewWrite does. m is a new one, or one of
+// which nobody else has anything any more; it keeps its room.
+func (m *Write) Put(set replica.Set, r *Put, p *bucket.Properties) error {
 	if err := r.check(); err != nil {
-		return nil, err
+		return err
 	}
 	o := &r.Object
-	m := &Write{
-		set: set, op: "put", bucketType: o.Type, bucket: o.Bucket, key: o.Key,
-		raw: newRawPut(&r), content: o.content(),
-	}
+	*m = Write{buffer: m.sent}
+	m.set, m.op, m.bucketType, m.bucket, m.key = set, "put", o.Type, o.Bucket, o.Key
+	m.raw, m.content = newRawPut(r), o.content()
 	m.configure(&r.Options, p)
 	if m.raw.flags&(putIfNoneMatch|putIfNotModified|putIfMatch) != 0 {
 		m.readsFirst(&r.Options, p)
 	}
-	return m, nil
+	return nil
 }
 
 // NewRemove returns the machine of a delete, as [NewWrite].
@@ -164,7 +175,8 @@ func (m *Write) readsFirst(o *WriteOptions, p *bucket.Properties) {
 	if len(m.set.Copies) == 1 && m.raw.op == opPut {
 		return
 	}
-	m.read = newRead(m.set, Get{
+	m.read = new(Read)
+	m.read.configure(m.set, &Get{
 		Type: m.bucketType, Bucket: m.bucket, Key: m.key, Tombstones: true,
 		Options: ReadOptions{R: o.R, PR: o.PR, Sloppy: o.Sloppy},
 	}, p, timeOf(m.raw.modified))
@@ -317,7 +329,11 @@ func (m *Write) writeBody() []byte {
 	w := &m.raw
 	n := keyLen(m.bucketType, m.bucket, m.key)
 	room := 48 + len(w.context) + len(w.state) + n + len(m.content.Value) + m.content.metaBytes()
-	dst := make([]byte, 0, room)
+	dst := m.buffer[:0]
+	if cap(dst) < room {
+		dst = make([]byte, 0, room)
+	}
+	m.buffer = nil // the next one goes to another vnode while this one may still have it
 	w.key, w.content = nil, nil
 	dst = w.appendBody(dst)
 	dst = dst[:len(dst)-1] // the length of no key
@@ -327,6 +343,9 @@ func (m *Write) writeBody() []byte {
 		at := len(dst)
 		dst = appendContent(dst, &m.content)
 		w.content = dst[at:]
+	}
+	if cap(dst) <= keptBytes {
+		m.sent = dst
 	}
 	return dst
 }
