@@ -80,6 +80,7 @@ func (h *Hooks) before(ctx context.Context, p *bucket.Properties, o *kv.Object) 
 	for _, name := range p.Precommit {
 		was := now
 		err := guarded(func() error { return h.Pre[name](ctx, &now) })
+		*o = now
 		if err == nil && (was.Type != now.Type || was.Bucket != now.Bucket || was.Key != now.Key || was.Context != now.Context || was.Deleted != now.Deleted) {
 			err = errHookRenames
 		}
@@ -87,7 +88,6 @@ func (h *Hooks) before(ctx context.Context, p *bucket.Properties, o *kv.Object) 
 			return &HookError{name, err}
 		}
 	}
-	*o = now
 	return nil
 }
 

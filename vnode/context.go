@@ -18,7 +18,7 @@ type Context struct {
 	store     store.Partition
 	version   *uint64
 	batch     store.Batch
-	pending   map[string]int // key to the index of its last op in batch
+	pending   map[string]int // key to the index of its last op in a batch of many
 	err       error
 	runtime   any
 	copy      Copy
@@ -83,8 +83,8 @@ func (c *Context) Get(key []byte) []byte {
 	if c.err != nil {
 		return nil
 	}
-	if i, ok := c.pending[string(key)]; ok {
-		return c.batch.Ops()[i].Value
+	if op := c.written(key); op != nil {
+		return op.Value
 	}
 	item, err := c.store.Get(key)
 	if err != nil {
@@ -131,21 +131,50 @@ func (c *Context) Put(key, value []byte) {
 	if value == nil {
 		value = []byte{}
 	}
-	c.note(key)
 	c.batch.Put(key, value, *c.version)
+	c.noted()
 }
 
 // Delete removes key; a key that does not exist is no error.
 func (c *Context) Delete(key []byte) {
-	c.note(key)
 	c.batch.Delete(key)
+	c.noted()
 }
 
-func (c *Context) note(key []byte) {
-	if c.pending == nil {
-		c.pending = make(map[string]int, 1)
+// fewOps is how many ops of a batch are looked through one by one.
+const fewOps = 8
+
+// written returns the last op on a key, nil if there is none.
+func (c *Context) written(key []byte) *store.Op {
+	ops := c.batch.Ops()
+	if len(ops) > fewOps {
+		if i, ok := c.pending[string(key)]; ok {
+			return &ops[i]
+		}
+		return nil
 	}
-	c.pending[string(key)] = c.batch.Len()
+	for i := len(ops) - 1; i >= 0; i-- {
+		if bytes.Equal(ops[i].Key, key) {
+			return &ops[i]
+		}
+	}
+	return nil
+}
+
+// noted takes note of the op that was added to the batch, once that has many.
+func (c *Context) noted() {
+	ops := c.batch.Ops()
+	switch n := len(ops); {
+	case n > fewOps+1:
+		c.pending[string(ops[n-1].Key)] = n - 1
+	case n > fewOps:
+		if c.pending == nil {
+			c.pending = make(map[string]int, n)
+		}
+		for i := range ops {
+			c.pending[string(ops[i].Key)] = i
+		}
+	}
 }
 
 // Scan yields the items with from <= key < to in key order, as they stood

@@ -1,6 +1,7 @@
 package vnode_test
 
 import (
+	"bytes"
 	"testing"
 
 	"github.com/dee2748c/baton/store"
@@ -29,5 +30,33 @@ func TestContext_EventRises(t *testing.T) {
 	}
 }
 
-// nowhere is a partition that is not asked.
+// nowhere is a partition without items.
 type nowhere struct{ store.Partition }
+
+func (nowhere) Get([]byte) (store.Item, error) { return store.Item{}, store.ErrNotFound }
+
+// TestContext_readsOwnWrites: a handler reads the last of its own writes to a
+// key, in batches of few and of many.
+func TestContext_readsOwnWrites(t *testing.T) {
+	version := uint64(0)
+	cx := vnode.NewContext(vnode.Partition{}, nowhere{}, &version, nil)
+	key := func(i int) []byte { return []byte{byte(i % 7), byte(i % 5)} }
+	for n := range 60 {
+		want := make(map[string][]byte)
+		for i := range n {
+			if i%3 == 2 {
+				cx.Delete(key(i))
+				want[string(key(i))] = nil
+			} else {
+				cx.Put(key(i), []byte{byte(i)})
+				want[string(key(i))] = []byte{byte(i)}
+			}
+			for k := range 35 {
+				if got := cx.Get(key(k)); !bytes.Equal(got, want[string(key(k))]) {
+					t.Fatalf("after %d writes %v is %v, want %v", i+1, key(k), got, want[string(key(k))])
+				}
+			}
+		}
+		cx.Reset()
+	}
+}

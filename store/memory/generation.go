@@ -146,16 +146,16 @@ func (g *generation) put(op *store.Op, hash topology.ItemHash) {
 	if e != nil {
 		g.summary.Remove(e.hash, e.size())
 	}
-	isNew := e == nil
-	if isNew || !e.fresh {
-		e = new(entry) // a snapshot may have the old one
-	} else {
+	if e != nil && e.fresh { // no snapshot has it
 		next.fresh = true
+		*e = next
+		return
 	}
+	isNew := e == nil
+	e = new(entry)
 	*e = next
 	g.items.set(at, e)
 	switch {
-	case e.fresh:
 	case isNew && e.key > g.last:
 		g.last = e.key
 		g.tree.Load(e.key, e)
