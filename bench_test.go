@@ -3,6 +3,7 @@ package baton_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -92,7 +93,7 @@ func TestKV_allocations(t *testing.T) {
 	}
 	c, ctx := onlyNode(t), context.Background()
 	put := kv.Put{Object: kv.Object{Bucket: "b", Key: "k", Value: make([]byte, 100)}}
-	got := testing.AllocsPerRun(2000, func() {
+	got := fewestAllocations(func() {
 		w, err := c.Write(ctx, put)
 		if err != nil {
 			t.Fatal(err)
@@ -102,7 +103,7 @@ func TestKV_allocations(t *testing.T) {
 	if got > 40 {
 		t.Errorf("a put costs %v allocations, want at most 40", got)
 	}
-	got = testing.AllocsPerRun(2000, func() {
+	got = fewestAllocations(func() {
 		if _, err := c.Get(ctx, "b", "k"); err != nil {
 			t.Fatal(err)
 		}
@@ -110,6 +111,17 @@ func TestKV_allocations(t *testing.T) {
 	if got > 25 {
 		t.Errorf("a get costs %v allocations, want at most 25", got)
 	}
+}
+
+// fewestAllocations returns what a call allocates. Rounds count what the rest of
+// the process does meanwhile too, which is never less than nothing: the fewest of
+// several are the call's own.
+func fewestAllocations(call func()) float64 {
+	fewest := math.Inf(1)
+	for range 10 {
+		fewest = min(fewest, testing.AllocsPerRun(300, call))
+	}
+	return fewest
 }
 
 // BenchmarkJob_start is a job over an empty bucket, in a cluster of three nodes
