@@ -258,18 +258,18 @@ func (m *Write) afterRead(sends []replica.Send) []replica.Send {
 	return m.begin(sends)
 }
 
-// begin looks whether the quorum can be reached at all, and coordinates.
+// begin has a copy coordinate.
 func (m *Write) begin(sends []replica.Send) []replica.Send {
-	if m.phase = writeCoordinates; !m.reaches() {
-		return sends
-	}
+	m.phase = writeCoordinates
+	m.place()
 	return m.coordinate(sends)
 }
 
 // spread gives tombstones of a delete that too few copies have heard of to the
 // others: what is deleted already has to be so for a later read too.
 func (m *Write) spread(stored []byte, sends []replica.Send) []replica.Send {
-	if m.phase = writeMerges; !m.reaches() {
+	m.phase = writeMerges
+	if m.place(); !m.reaches() {
 		return sends
 	}
 	m.raw.key = AppendKey(nil, m.set.Head, m.bucketType, m.bucket, m.key)
@@ -282,12 +282,16 @@ func (m *Write) spread(stored []byte, sends []replica.Send) []replica.Send {
 	return sends
 }
 
-// reaches makes the slots, and ends the write if the quorum can't be reached.
-func (m *Write) reaches() bool {
+// place makes the slots.
+func (m *Write) place() {
 	m.slots.begin(&m.set, m.room[:])
 	if m.read != nil {
 		m.slots.count = 1 << 20 // IDs apart from those of the read
 	}
+}
+
+// reaches ends a write that nobody has done yet if the quorum can't be reached.
+func (m *Write) reaches() bool {
 	reaches := m.quorum.reached(m.slots.tally(m.reachable))
 	if !reaches {
 		m.fail(ErrNotDone, m.reachable)
@@ -310,15 +314,15 @@ func (m *Write) reachable(t *slot) bool {
 
 func isDone(t *slot) bool { return t.phase == slotDone }
 
-// coordinate sends the write to the next vnode that may give it a dot.
+// coordinate sends the write to the next vnode that may give it a dot, if enough
+// others are left to take it.
 func (m *Write) coordinate(sends []replica.Send) []replica.Send {
-	i := m.slots.first()
-	if i < 0 && m.sloppy {
-		i = m.slots.firstSpare()
-	}
-	if i < 0 {
-		m.fail(ErrNotDone, isDone)
+	if !m.reaches() {
 		return sends
+	}
+	i := m.slots.first()
+	if i < 0 {
+		i = m.slots.firstSpare()
 	}
 	m.coordNow = i
 	m.slots.ask(i, m.writeBody(), m.sloppy, m.durable == 0, &sends)
@@ -516,7 +520,9 @@ func (m *Write) expire() {
 	if m.phase == writeReads {
 		if m.read != nil {
 			m.read.expire()
-			_, m.outcome = m.read.state()
+			if _, err := m.read.state(); err != nil {
+				m.outcome = fmt.Errorf("%s: %w", m.op, err)
+			}
 		}
 		if m.outcome == nil {
 			m.outcome = &QuorumError{Op: m.op, Bucket: m.bucket, Key: m.key, Outcome: ErrNotDone, Expired: true}
