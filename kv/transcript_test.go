@@ -190,7 +190,6 @@ func (x *transcript) change() {
 
 func (x *transcript) show(out *strings.Builder) {
 	shown := func(s *server, name string) {
-		o := kv.Object{Bucket: "b", Key: "k"}
 		item, ok := s.store[transcriptKey]
 		var state kv.State
 		switch err := state.Decode(item.Value); {
@@ -207,7 +206,8 @@ func (x *transcript) show(out *strings.Builder) {
 			s.copied.Incomplete = false
 			s.run(m)
 			s.copied = whole
-			if o, err = m.Object(); err != nil {
+			o, err := m.Object()
+			if err != nil {
 				x.Fatal(err)
 			}
 			fmt.Fprintf(out, "%s: %s\n", name, values(o))
