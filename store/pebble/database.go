@@ -30,6 +30,7 @@ type database struct {
 	identity [16]byte
 	fresh    bool // this process made the store
 
+	cache    *db.Cache
 	excising atomic.Bool // an excise is under way
 	report   report
 
@@ -45,7 +46,8 @@ type database struct {
 const numberBlock = 1 << 10
 
 func openDatabase(dir string, o Options) (*database, error) {
-	d := &database{options: o, space: newSpace(dir, o)}
+	d := &database{options: o, space: newSpace(dir, o), cache: db.NewCache(int64(o.CacheSize))}
+	defer d.cache.Unref() // the database keeps it as long as it is open
 	d.settings = &db.Options{
 		FS:                          guard{o.FS, d},
 		Logger:                      logger{d},
@@ -53,7 +55,7 @@ func openDatabase(dir string, o Options) (*database, error) {
 		FormatMajorVersion:          db.FormatTableFormatV6,
 		MemTableSize:                uint64(o.MemTableSize),
 		MemTableStopWritesThreshold: o.MemTables,
-		CacheSize:                   int64(o.CacheSize),
+		Cache:                       d.cache,
 		CompactionConcurrencyRange:  func() (int, int) { return 1, o.Compactions },
 		// A dropped generation gives its space back soon, without other writes.
 		FlushDelayDeleteRange: 10 * time.Second,

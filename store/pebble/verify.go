@@ -34,6 +34,12 @@ func (e *Engine) Verify(ctx context.Context, await func(bytes uint64) error) ([]
 		if err != nil {
 			return found, fmt.Errorf("verify the store in %s: %w", e.dir, err)
 		}
+		if len(damaged) > 0 {
+			err = e.forgetBlocks()
+		}
+		if err != nil {
+			return found, fmt.Errorf("verify the store in %s: %w", e.dir, err)
+		}
 		for _, d := range damaged {
 			e.database.report.damage(d)
 		}
@@ -54,6 +60,17 @@ func (e *Engine) tables() (all []db.SSTableInfo, err error) {
 		all = append(all, level...)
 	}
 	return all, translate(err)
+}
+
+// forgetBlocks empties the cache: whoever mends reads through it, and would find the damaged blocks sound.
+func (e *Engine) forgetBlocks() error {
+	e.whole.Lock() // and so it is not closed meanwhile
+	defer e.whole.Unlock()
+	if err := e.alive(); err != nil {
+		return err
+	}
+	e.database.cache.Reserve(int(e.database.cache.MaxSize()))()
+	return nil
 }
 
 // verifyTable reads one table as it is on the disk, and returns what is damaged of each partition. One that
