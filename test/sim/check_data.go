@@ -55,8 +55,11 @@ func (k *checker) admitted(x *partition, r *request, verdict vnode.Verdict) {
 // froze is told when no item of a source changes any more.
 func (k *checker) froze(x *partition) { k.frozen[x.handoff.Session] = recount(x.part) }
 
-// recount counts what a generation holds, item by item.
+// recount counts what a generation holds, item by item, whether the process can read it or not.
 func recount(part store.Partition) (sum store.Summary) {
+	if g, ok := part.(*generation); ok {
+		part = g.Partition
+	}
 	snapshot := part.Snapshot()
 	defer snapshot.Close()
 	it := snapshot.Scan(nil, nil)

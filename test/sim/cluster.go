@@ -40,6 +40,8 @@ type Options struct {
 	Items int
 	// ApplyTime is the longest time between the admission of a batch and its write. Default 100 us.
 	ApplyTime time.Duration
+	// LooseItems is how many items a founder's partition of a volatile kind of registers holds. Default none.
+	LooseItems int
 	// Reports is the number of reports of a node that go in one proposal. Default 32, as in package
 	// actors.
 	Reports int
@@ -145,6 +147,7 @@ func NewCluster(o Options) *Cluster {
 	for _, n := range c.Nodes {
 		m, _ := c.base.Member(n.ID)
 		n.start(m.Incarnation)
+		n.fillLoose()
 	}
 	c.elections()
 	return c
@@ -177,7 +180,7 @@ func (n *Node) fill() {
 			}
 			part, err := v.Open(id)
 			if err == nil && spec.Name != kv.KindName {
-				err = part.Write(n.c.fixed(k, p))
+				err = part.Write(fixed(k, p, n.c.items(p)))
 			}
 			if err = errors.Join(err, v.SetRecord(id, store.Record{Epoch: epoch})); err != nil {
 				n.c.W.Failf("found: %v", err)
@@ -185,6 +188,24 @@ func (n *Node) fill() {
 		}
 	}
 	n.data.SyncNow()
+}
+
+// fillLoose puts what does not last in the founder's partitions.
+func (n *Node) fillLoose() {
+	for k, spec := range n.c.kinds {
+		for p := range ring.Partition(n.c.base.RingSize()) {
+			if owner, _ := n.c.base.Owner(spec.Name, p); owner != n.ID || !spec.Volatile || n.c.opts.LooseItems == 0 {
+				continue
+			}
+			part, err := n.volatile.Open(store.ID{Kind: spec.Name, Partition: p})
+			if err == nil {
+				err = part.Write(fixed(k, int(p), n.c.opts.LooseItems))
+			}
+			if err != nil {
+				n.c.W.Failf("found: %v", err)
+			}
+		}
+	}
 }
 
 func (c *Cluster) kindIndex(name topology.Kind) int {

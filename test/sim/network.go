@@ -115,12 +115,17 @@ func (n *Network) arrive(from, to ring.NodeID, msg any) {
 }
 
 // WakeLate lets all arrive that is on the way for long, within a second, in any order.
-func (n *Network) WakeLate() {
-	n.woken += len(n.late)
+func (n *Network) WakeLate() { n.Wake(time.Second) }
+
+// Wake lets all arrive that is on the way for long, within a time, in any order, and says how much it is.
+func (n *Network) Wake(within time.Duration) int {
+	count := len(n.late)
+	n.woken += count
 	for _, arrive := range n.late {
-		n.w.After(n.w.Between(0, time.Second), arrive)
+		n.w.After(n.w.Between(0, within), arrive)
 	}
 	n.late = nil
+	return count
 }
 
 // Cut stops what goes from one name to another, in this direction only.

@@ -62,9 +62,9 @@ func (registerVnode) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.D
 }
 
 // fixed is what a founder's partition holds from the beginning on.
-func (c *Cluster) fixed(kind, p int) *store.Batch {
+func fixed(kind, p, count int) *store.Batch {
 	b := new(store.Batch)
-	for i := range c.items(p) {
+	for i := range count {
 		b.Put(fixedKey(kind, p, i), []byte("fixed"), 1)
 	}
 	return b

@@ -35,6 +35,7 @@ type targetStream struct {
 	working bool // an effect is under way, inside a guard
 	awaits  bool // a newer record
 	stop    error
+	begun   bool
 	over    bool
 	ahead   []*targetStream // that have to end before
 	// Of the checker: whose session's data a batch is, and the last one written.
@@ -74,9 +75,10 @@ func (n *Node) greeted(id store.ID, f *frame) {
 // begin takes the hello up once no other stream of the session is at work.
 func (t *targetStream) begin() {
 	t.ahead = slices.DeleteFunc(t.ahead, func(o *targetStream) bool { return o.over })
-	if len(t.ahead) > 0 || t.over {
+	if len(t.ahead) > 0 || t.over || t.begun {
 		return
 	}
+	t.begun = true
 	e := t.hello
 	e.View = t.view()
 	t.drive(e)

@@ -38,13 +38,17 @@ type Trial struct {
 	// Session is that of the first transfer, once At has seen it.
 	Session uint64
 
-	c *Cluster
+	c        *Cluster
+	from, to *Node // asked for
 }
 
 // Try lets the cluster come to rest, picks a partition of the kind and two nodes, neither of which leads, and
 // asks for the move of that partition from the one to the other.
-func (c *Cluster) Try(kind topology.Kind) (*Trial, error) {
-	t := &Trial{Kind: kind, c: c}
+func (c *Cluster) Try(kind topology.Kind) (*Trial, error) { return c.TryBetween(kind, nil, nil) }
+
+// TryBetween is Try with the participants that are not nil.
+func (c *Cluster) TryBetween(kind topology.Kind, source, target *Node) (*Trial, error) {
+	t := &Trial{Kind: kind, c: c, from: source, to: target}
 	if err := c.Run(func() bool { return t.pick() && c.Settled() }, time.Minute); err != nil {
 		return nil, err
 	}
@@ -60,12 +64,12 @@ func (t *Trial) pick() bool {
 	}
 	for p := range t.c.base.RingSize() {
 		owner, _ := t.c.Newest().Owner(t.Kind, ring.Partition(p))
-		if owner == leader.ID {
+		if owner == leader.ID || t.from != nil && owner != t.from.ID {
 			continue
 		}
 		t.Partition, t.Source = ring.Partition(p), t.c.Node(owner)
 		for _, n := range t.c.Nodes {
-			if n != leader && n != t.Source {
+			if n != leader && n != t.Source && (t.to == nil || n == t.to) {
 				t.Target = n
 				return true
 			}
@@ -144,6 +148,9 @@ type Ending struct {
 	Reason    topology.Reason // of one that was given up
 }
 
+// Again follows the next transfer of the partition to the target.
+func (t *Trial) Again() { t.Session = 0 }
+
 // Ending tells what became of the first transfer.
 func (t *Trial) Ending() Ending { return t.c.check.endings[t.Session] }
 
@@ -184,18 +191,17 @@ func (c *Cluster) propose(op topology.Op, done func(topology.Outcome)) {
 	})
 }
 
-// Spoil makes an item of the partition unreadable on the source, and returns what mends it.
+// Spoil makes the last item of the partition unreadable on the source, and returns what mends it.
 func (t *Trial) Spoil() (mend func()) {
 	x := t.Source.parts[t.c.kindIndex(t.Kind)][t.Partition]
 	s := x.part.Snapshot()
 	defer s.Close()
 	it := s.Scan(nil, nil)
 	defer it.Close()
-	if !it.Next() {
-		t.c.W.Failf("%v has no item to spoil", x.id)
-		return func() {}
+	var key string
+	for it.Next() {
+		key = string(it.Item().Key)
 	}
-	key := string(it.Item().Key)
 	x.vault.Unreadable = map[string]bool{key: true}
 	return func() { delete(x.vault.Unreadable, key) }
 }
@@ -226,6 +232,9 @@ func (n *Node) Fill(full bool) { n.vault.Full, n.volatile.Full = full, full }
 
 // FailSync makes the next sync of the node's partitions fail: the process ends, and starts again.
 func (n *Node) FailSync() { n.data.FailNext = true }
+
+// Refused is why the record did not take the process, nil if it did or has not said.
+func (n *Node) Refused() error { return n.refused }
 
 // Envelope returns the header of a message between vnodes, for Network.Tamper; nil for others.
 func Envelope(msg any) *messages.Header {

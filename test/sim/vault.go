@@ -215,41 +215,37 @@ func (g *generation) Get(key []byte) (store.Item, error) {
 }
 
 func (g *generation) Snapshot() store.Snapshot {
-	s := g.Partition.Snapshot()
-	if len(g.v.Unreadable) > 0 {
-		return damagedSnapshot{s, g.v.Unreadable}
-	}
-	return s
+	return vaultSnapshot{g.Partition.Snapshot(), g.v}
 }
 
-// damagedSnapshot can't read some of its items.
-type damagedSnapshot struct {
+// vaultSnapshot can't read the items that its vault can't read by now.
+type vaultSnapshot struct {
 	store.Snapshot
-	keys map[string]bool
+	v *vault
 }
 
-func (s damagedSnapshot) Scan(from, to []byte) store.Iterator {
-	return &damagedIterator{Iterator: s.Snapshot.Scan(from, to), keys: s.keys}
+func (s vaultSnapshot) Scan(from, to []byte) store.Iterator {
+	return &vaultIterator{Iterator: s.Snapshot.Scan(from, to), v: s.v}
 }
 
-type damagedIterator struct {
+type vaultIterator struct {
 	store.Iterator
-	keys map[string]bool
-	err  error
+	v   *vault
+	err error
 }
 
-func (it *damagedIterator) Next() bool {
+func (it *vaultIterator) Next() bool {
 	if it.err != nil || !it.Iterator.Next() {
 		return false
 	}
-	if it.keys[string(it.Item().Key)] {
+	if it.v.Unreadable[string(it.Item().Key)] {
 		it.err = errUnreadable
 		return false
 	}
 	return true
 }
 
-func (it *damagedIterator) Err() error { return errors.Join(it.err, it.Iterator.Err()) }
+func (it *vaultIterator) Err() error { return errors.Join(it.err, it.Iterator.Err()) }
 
 // tidy writes the journal anew once most of it is of no use any more and all of it is durable.
 func (v *vault) tidy() {
