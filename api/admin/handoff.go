@@ -240,11 +240,7 @@ func (h *handler) cancel(ctx context.Context, out *HandoffDone, which func(*topo
 	}
 	var ops []topology.Op
 	for _, t := range state.Transfers() {
-		switch {
-		case !which(t) || t.Stage == topology.StageAbort:
-		case t.Stage > topology.StageSeal:
-			out.TooLate = append(out.TooLate, t.Session)
-		default:
+		if which(t) && t.Stage != topology.StageAbort {
 			ops = append(ops, topology.AbortTransfer{Session: t.Session, Reason: topology.ReasonCancelled})
 		}
 	}
@@ -256,7 +252,7 @@ func (h *handler) cancel(ctx context.Context, out *HandoffDone, which func(*topo
 		for i, o := range outcomes {
 			session := some[i].(topology.AbortTransfer).Session
 			switch {
-			case o.Err == nil:
+			case o.Err == nil: // aborted now or a moment ago
 				out.Cancelled = append(out.Cancelled, session)
 				out.Changed, out.Version, out.Note = true, o.Version, cancelledNote
 			case o.Code == topology.CodeTooLate:
