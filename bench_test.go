@@ -85,7 +85,7 @@ func BenchmarkKV_Get(b *testing.B) {
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "ops/s")
 }
 
-// A put costs at most 40 allocations from end to end and a get 25: the client's,
+// A put costs at most 16 allocations from end to end and a get 12: the client's,
 // those of three vnodes and of the store.
 func TestKV_allocations(t *testing.T) {
 	if raceEnabled {
@@ -100,16 +100,18 @@ func TestKV_allocations(t *testing.T) {
 		}
 		put.Object.Context = w.Context
 	})
-	if got > 40 {
-		t.Errorf("a put costs %v allocations, want at most 40", got)
+	t.Logf("a put costs %v allocations", got)
+	if got > 16 {
+		t.Errorf("a put costs %v allocations, want at most 16", got)
 	}
 	got = fewestAllocations(func() {
 		if _, err := c.Get(ctx, "b", "k"); err != nil {
 			t.Fatal(err)
 		}
 	})
-	if got > 25 {
-		t.Errorf("a get costs %v allocations, want at most 25", got)
+	t.Logf("a get costs %v allocations", got)
+	if got > 12 {
+		t.Errorf("a get costs %v allocations, want at most 12", got)
 	}
 }
 
