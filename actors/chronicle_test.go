@@ -65,12 +65,12 @@ func TestVnode_chronicle(t *testing.T) {
 	if deleted {
 		t.Error("the source says that its copy is gone before the certificate is written down")
 	}
-	all := written(t, a, log)
+	written(t, a, log)
 	if !deleted {
 		t.Error("the source never says that its copy is gone")
 	}
 	a.chronicle(topology.Part{Owner: "b", Epoch: 2, LastSession: 6, Certificate: clean.Closing()})
-	all = written(t, a, log)
+	all := written(t, a, log)
 	if len(all) != 2 || all[0].Reason != topology.ReasonCancelled || all[0].Session != 5 || all[0].Opened.IsZero() {
 		t.Fatalf("%+v", all)
 	}
