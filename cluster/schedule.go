@@ -88,7 +88,7 @@ func abortReason(s topology.State, limits Limits, t *topology.Transfer) topology
 		return topology.ReasonSourceUnreachable
 	case limits.Unreachable(t.Target):
 		return topology.ReasonTargetUnreachable
-	case t.Stage != topology.StageSeal && s.Ring().Owner(t.Partition) != t.Target:
+	case t.Type == topology.Swap && t.Stage != topology.StageSeal && s.Ring().Owner(t.Partition) != t.Target:
 		return topology.ReasonSuperseded
 	}
 	return ""
@@ -174,7 +174,7 @@ func newMoves(s topology.State, limits Limits) *moves {
 	for k, spec := range s.Kinds() {
 		m.moving = append(m.moving, map[ring.Partition]bool{})
 		for _, t := range s.Transfers() {
-			if t.Kind == spec.Name && !stuck(limits, t) {
+			if t.Kind == spec.Name && t.Type != topology.Repair && !stuck(limits, t) {
 				m.add(k, t.Partition, t.Source, t.Target)
 				m.moving[k][t.Partition] = t.Stage != topology.StageClean
 			}

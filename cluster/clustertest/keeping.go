@@ -24,7 +24,7 @@ func (g *Generator) keeping() topology.Op {
 	case 6, 7:
 		if open := slices.Collect(g.state.AllHints()); len(open) > 0 {
 			h := pick(g.rnd, open)
-			return topology.CloseHint{Kind: h.Kind, Partition: h.Partition, Node: h.Node, Opened: h.Opened - uint64(g.rnd.IntN(8)/7)}
+			return g.handBack(h)
 		}
 		return topology.CloseHint{Kind: k.Name, Partition: p, Node: node}
 	case 8:
@@ -42,7 +42,29 @@ func (g *Generator) keeping() topology.Op {
 		p = ring.Partition(g.rnd.IntN(g.state.RingSize()))
 	}
 	x := g.state.Part(k.Name, p)
-	return topology.MarkWhole{Kind: k.Name, Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since - uint64(g.rnd.IntN(8)/7), Fence: g.state.Fence() - uint64(g.rnd.IntN(16)/15)}
+	if x.Incomplete && x.Transfer == nil && g.rnd.IntN(8) > 0 {
+		o, _ := g.state.Member(x.Owner)
+		return topology.OpenSession{Type: topology.Repair, Kind: k.Name, Partition: p, Node: o.Node, Incarnation: o.Incarnation, ExpectEpoch: x.Epoch}
+	}
+	return topology.MarkWhole{
+		Session: x.LastSession,Kind: k.Name, Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since - uint64(g.rnd.IntN(8)/7), Fence: g.state.Fence() - uint64(g.rnd.IntN(16)/15),
+	}
+}
+
+// handBack ends a hint, more often than not after a merge.
+func (g *Generator) handBack(h topology.Hint) topology.Op {
+	x := g.state.Part(h.Kind, h.Partition)
+	op := topology.CloseHint{Kind: h.Kind, Partition: h.Partition, Node: h.Node, Opened: h.Opened - uint64(g.rnd.IntN(8)/7)}
+	switch {
+	case x.Transfer == nil && g.rnd.IntN(4) > 0:
+		m, _ := g.state.Member(h.Node)
+		return topology.OpenSession{Type: topology.Merge, Kind: h.Kind, Partition: h.Partition, Node: h.Node, Incarnation: m.Incarnation, ExpectEpoch: x.Epoch}
+	case x.Transfer != nil && x.Transfer.Type == topology.Merge:
+		op.Session = x.Transfer.Session
+		op.Sent = topology.Seal{LastSeq: 1, Items: uint64(g.rnd.IntN(9))}
+		op.Taken = op.Sent
+	}
+	return op
 }
 
 func (g *Generator) putMetadata() topology.Op {

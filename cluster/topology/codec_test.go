@@ -65,11 +65,13 @@ func everyOp(t testing.TB) []topology.Op {
 		topology.PutMetadata{Key: "k", Value: []byte{}, Expect: 3},
 		topology.OpenHint{Kind: "kv", Partition: 7, Node: "b", Incarnation: 2, Grace: 1},
 		topology.CloseHint{Kind: "kv", Partition: 7, Node: "b", Opened: 300},
+		topology.CloseHint{Kind: "kv", Partition: 7, Node: "b", Opened: 300, Session: 4, Sent: topology.Seal{LastSeq: 1}, Taken: topology.Seal{Bytes: 2}},
 		topology.AdvanceGrace{From: 4},
 		topology.BeginSeal{Session: 300, Past: []uint64{200, 400}},
 		topology.MarkIncomplete{Node: "b", Incarnation: 2, Kind: "kv"},
 		topology.MarkDamaged{Kind: "kv", Partition: 7},
-		topology.MarkWhole{Kind: "kv", Partition: 7, Owner: "b", Epoch: 3, Since: 300, Fence: 299},
+		topology.MarkWhole{Kind: "kv", Partition: 7, Owner: "b", Epoch: 3, Since: 300, Fence: 299, Session: 5, Done: topology.Seal{Items: 7}},
+		topology.OpenSession{Type: topology.Merge, Kind: "kv", Partition: 7, Node: "b", Incarnation: 2, ExpectEpoch: 3},
 	}
 }
 

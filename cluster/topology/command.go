@@ -166,6 +166,23 @@ type OpenTransfer struct {
 	ExpectEpoch uint64
 }
 
+// OpenSession opens the transfer under which a fallback hands back what it kept (Merge), or an owner
+// rebuilds its copy from those of others (Repair). The owner stays the owner; the partition's one slot is
+// taken until the session ends: by CloseHint or MarkWhole, which leave a certificate, by Refuse or
+// AbortTransfer, or as its nodes restart or go.
+type OpenSession struct {
+	// Type is Merge or Repair.
+	Type      TransferType
+	Kind      Kind
+	Partition ring.Partition
+	// Node and Incarnation are those of the process that works under the session: the fallback's or the
+	// owner's.
+	Node        ring.NodeID
+	Incarnation uint64
+	// ExpectEpoch is the owner epoch the proposer saw.
+	ExpectEpoch uint64
+}
+
 // A Report names the participant that reports and the session it reports on.
 type Report struct {
 	Session     uint64
@@ -289,6 +306,10 @@ type CloseHint struct {
 	Node      ring.NodeID
 	// Opened is that of the Hint.
 	Opened uint64
+	// Session is the merge that brought it back, 0 if there was nothing to bring; Sent is what the
+	// fallback counted under it, and Taken what the owner did, which must be equal.
+	Session     uint64
+	Sent, Taken Seal
 }
 
 // AdvanceGrace ends the grace period From and begins the next one. It changes nothing when that period is
@@ -323,6 +344,9 @@ type MarkWhole struct {
 	// Fence is the fence that every vnode which shares a preflist with the partition held before the
 	// repair. It must not be below the record's.
 	Fence uint64
+	// Session is the open repair, and Done what was brought to the copy under it.
+	Session uint64
+	Done    Seal
 }
 
 // OpName returns the operation's name in lower case, as in logs and errors; "none" for nil.

@@ -142,6 +142,11 @@ func (w *writer) keeping(op Op) {
 		w.slot(op.Kind, op.Partition)
 		w.str(string(op.Node))
 		w.u64(op.Opened)
+		w.u64(op.Session)
+		if op.Session != 0 {
+			w.seal(&op.Sent)
+			w.seal(&op.Taken)
+		}
 	case MarkIncomplete:
 		w.str(op.Kind)
 		w.str(string(op.Node))
@@ -154,6 +159,14 @@ func (w *writer) keeping(op Op) {
 		w.u64(op.Epoch)
 		w.u64(op.Since)
 		w.u64(op.Fence)
+		w.u64(op.Session)
+		w.seal(&op.Done)
+	case OpenSession:
+		w.byte(byte(op.Type))
+		w.slot(op.Kind, op.Partition)
+		w.str(string(op.Node))
+		w.u64(op.Incarnation)
+		w.u64(op.ExpectEpoch)
 	}
 }
 
@@ -317,17 +330,42 @@ func (r *reader) op(t tag) Op {
 	case tagOpenHint:
 		return OpenHint{Kind: r.str(), Partition: r.partition(), Node: r.node(), Incarnation: r.u64(), Grace: r.u64()}
 	case tagCloseHint:
-		return CloseHint{Kind: r.str(), Partition: r.partition(), Node: r.node(), Opened: r.u64()}
+		return r.closeHint()
 	case tagMarkIncomplete:
 		return MarkIncomplete{Kind: r.str(), Node: r.node(), Incarnation: r.u64()}
 	case tagMarkDamaged:
 		return MarkDamaged{Kind: r.str(), Partition: r.partition()}
 	case tagMarkWhole:
-		return MarkWhole{Kind: r.str(), Partition: r.partition(), Owner: r.node(), Epoch: r.u64(), Since: r.u64(), Fence: r.u64()}
+		return MarkWhole{
+			Kind: r.str(), Partition: r.partition(), Owner: r.node(), Epoch: r.u64(), Since: r.u64(), Fence: r.u64(),
+			Session: r.u64(), Done: r.someSeal(),
+		}
+	case tagOpenSession:
+		return OpenSession{
+			Type: TransferType(r.byte()), Kind: r.str(), Partition: r.partition(), Node: r.node(), Incarnation: r.u64(), ExpectEpoch: r.u64(),
+		}
 	case tagClearPlan:
 		return ClearPlan{}
 	}
 	return r.named(t)
+}
+
+func (r *reader) closeHint() Op {
+	op := CloseHint{Kind: r.str(), Partition: r.partition(), Node: r.node(), Opened: r.u64(), Session: r.u64()}
+	if op.Session != 0 {
+		op.Sent, op.Taken = r.someSeal(), r.someSeal()
+	}
+	return op
+}
+
+// someSeal reads a seal that has to be there.
+func (r *reader) someSeal() Seal {
+	s := r.seal()
+	if s == nil {
+		r.fail("no seal")
+		return Seal{}
+	}
+	return *s
 }
 
 func (r *reader) named(t tag) Op {

@@ -116,11 +116,27 @@ func (op CloseHint) operand() string {
 
 func (op CloseHint) apply(c *change) {
 	h, open := c.hints.get(Hint{Kind: op.Kind, Partition: op.Partition, Node: op.Node})
-	if open && h.Opened == op.Opened {
-		c.hints = c.hints.drop(h)
-		c.linger(h)
-		c.applied()
+	if !open || h.Opened != op.Opened {
+		return
 	}
+	t := c.mergeOf(h)
+	switch {
+	case op.Session != 0 && (t == nil || t.Session != op.Session):
+		c.refuse(CodeNoTransfer, "its merge is not session %d: hand it back again", op.Session)
+		return
+	case op.Sent != op.Taken:
+		c.refuse(CodeInvalid, "%s was sent, %s was taken: hand it back again", op.Sent, op.Taken)
+		return
+	}
+	c.hints = c.hints.drop(h)
+	c.linger(h)
+	switch {
+	case op.Session != 0:
+		c.complete(*t, op.Sent, op.Taken)
+	case t != nil:
+		c.giveUp(*t, ReasonSuperseded)
+	}
+	c.applied()
 }
 
 // staleAfter is for how many grace periods what was read in one of them is taken: in it and in the

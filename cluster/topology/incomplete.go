@@ -74,6 +74,9 @@ func (c *change) dropHints(f func(Hint) bool) {
 	}
 	c.hints = sortedOf(kept)
 	for _, h := range lost {
+		if t := c.mergeOf(h); t != nil {
+			c.giveUp(*t, ReasonSourceRestarted)
+		}
 		c.linger(h)
 		c.partLost(c.kindIndex(h.Kind), h.Partition)
 	}
@@ -124,8 +127,11 @@ func (op MarkWhole) apply(c *change) {
 		c.refuse(CodeStale, "it is incomplete since version %d: repair what was lost then", x.incomplete)
 	case op.Fence < c.fence: // F16
 		c.refuse(CodeStale, "its neighbours hold fence %d, that of the record is %d: fence them, and repair it again", op.Fence, c.fence)
+	case op.Session == 0 || x.active != op.Session || c.transfers[mustFind(c.transferIndex(x.active))].Type != Repair:
+		c.refuse(CodeNoTransfer, "its repair is not session %d: repair it under one", op.Session)
 	default:
 		x.incomplete = 0
 		c.putPart(k, op.Partition, x)
+		c.complete(*c.transfers[mustFind(c.transferIndex(op.Session))], op.Done, op.Done)
 	}
 }

@@ -269,7 +269,10 @@ func (w *world) checkSlots() {
 		}
 		slots[slot], last = tr.Session, tr.Session
 		owner := tr.Source
-		if tr.Stage == topology.StageDrain || tr.Stage == topology.StageClean {
+		if tr.Type != topology.Swap && tr.Stage != topology.StageFold {
+			w.t.Fatalf("I8: %s %d in %s", tr.Type, tr.Session, tr.Stage)
+		}
+		if tr.Type != topology.Swap || tr.Stage == topology.StageDrain || tr.Stage == topology.StageClean {
 			owner = tr.Target
 		}
 		if x.Owner != owner {
@@ -350,10 +353,22 @@ func (w *world) drawKept(node ring.NodeID) topology.Op {
 		topology.OpenHint{Kind: "kv", Partition: p, Node: node, Incarnation: m.Incarnation, Grace: w.s.Grace()},
 		topology.AdvanceGrace{From: w.s.Grace()},
 		topology.MarkIncomplete{Node: node, Incarnation: m.Incarnation, Kind: "kv"},
-		topology.MarkWhole{Kind: "kv", Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since, Fence: w.s.Fence()},
+		topology.MarkWhole{Kind: "kv", Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since, Fence: w.s.Fence(), Session: x.LastSession},
+		topology.OpenSession{Type: topology.Merge, Kind: "kv", Partition: p, Node: node, Incarnation: m.Incarnation, ExpectEpoch: x.Epoch},
+		topology.OpenSession{Type: topology.Repair, Kind: "kv", Partition: p, Node: node, Incarnation: m.Incarnation, ExpectEpoch: x.Epoch},
+	}
+	if t := x.Transfer; t != nil && t.Type != topology.Swap {
+		ops = append(ops, topology.Refuse{Report: topology.Report{Session: t.Session, Node: node, Incarnation: m.Incarnation}, Reason: "as drawn"})
 	}
 	for h := range w.s.AllHints() {
 		ops = append(ops, topology.CloseHint{Kind: h.Kind, Partition: h.Partition, Node: h.Node, Opened: h.Opened})
+		if t := w.s.Part(h.Kind, h.Partition).Transfer; t != nil && t.Type == topology.Merge {
+			ops = append(ops, topology.CloseHint{Kind: h.Kind, Partition: h.Partition, Node: h.Node, Opened: h.Opened, Session: t.Session})
+		}
+		y := w.s.Part(h.Kind, h.Partition)
+		ops = append(ops, topology.OpenSession{
+			Type: topology.Merge, Kind: h.Kind, Partition: h.Partition, Node: h.Node, Incarnation: w.incarnation(h.Node), ExpectEpoch: y.Epoch,
+		})
 	}
 	return rapid.SampledFrom(ops).Draw(t, "kept")
 }
@@ -391,7 +406,7 @@ func (w *world) checkKept(before topology.State, op topology.Op, out topology.Ou
 			switch {
 			case y.Incomplete != (y.Since > 0) || y.Since > w.s.Version():
 				w.t.Fatalf("I13: %s/%d %+v", k.Name, p, y)
-			case x.Incomplete && !y.Incomplete && !(repaired && whole.Since == x.Since && whole.Epoch == x.Epoch && whole.Fence >= before.Fence()):
+			case x.Incomplete && !y.Incomplete && !(repaired && whole.Since == x.Since && whole.Epoch == x.Epoch && whole.Fence >= before.Fence() && x.Transfer.Type == topology.Repair && whole.Session == x.Transfer.Session):
 				w.t.Fatalf("I13: %s/%d became whole by %s", k.Name, p, topology.OpName(op))
 			case y.Reassigned != nil && y.Reassigned.Version == out.Version && out.Changed() && (!y.Incomplete || w.s.Fence() != out.Version):
 				w.t.Fatalf("I13: %s/%d was given by force, fence %d: %+v", k.Name, p, w.s.Fence(), y)

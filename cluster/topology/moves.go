@@ -151,11 +151,12 @@ func (c *change) abort(t Transfer, why Reason) {
 	}
 }
 
-// giveUp moves a transfer to StageAbort, and closes it when the source has nothing left to release.
+// giveUp moves a transfer to StageAbort, and closes it when the source has nothing to release: it is
+// removed, or froze nothing since ownership stays.
 func (c *change) giveUp(t Transfer, why Reason) {
 	t.Stage, t.Reason, t.Waits = StageAbort, why, false
 	c.putTransfer(t)
-	if m, _ := c.member(t.Source); m.Status == Removed {
+	if m, _ := c.member(t.Source); m.Status == Removed || t.Type != Swap {
 		c.closeTransfer(t)
 	}
 }
@@ -207,15 +208,19 @@ func (c *change) setOwner(t Transfer, node ring.NodeID) {
 	c.putPart(k, t.Partition, x)
 }
 
-// closeTransfer frees the slot: with a certificate after StageClean, with one failed attempt more
-// after StageAbort.
+// closeTransfer frees the slot: with a certificate after StageClean, with one failed attempt to move
+// more after StageAbort.
 func (c *change) closeTransfer(t Transfer) {
 	k := c.kindIndex(t.Kind)
 	x := *c.parts[k].at(t.Partition)
 	x.active = 0
-	if t.Stage == StageClean {
-		x.failure, x.cert = nil, certify(t, x.epoch, x.cert)
-	} else {
+	switch {
+	case t.Stage == StageClean:
+		x.cert = certify(t, x.epoch, x.cert)
+		if t.Type == Swap {
+			x.failure = nil
+		}
+	case t.Type == Swap:
 		f := failure{attempts: 1, reason: t.Reason}
 		if x.failure != nil {
 			f.attempts += x.failure.attempts

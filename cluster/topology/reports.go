@@ -25,6 +25,10 @@ func (c *change) report(rep Report, may role) (Transfer, bool) {
 	if !ok {
 		return t, false
 	}
+	if t.Type != Swap && may != source|target {
+		c.refuse(CodeStage, "it is a %s, which has no stages", t.Type)
+		return t, false
+	}
 	if (may&source == 0 || rep.Node != t.Source) && (may&target == 0 || rep.Node != t.Target) {
 		c.refuse(CodeNotParticipant, "it goes from %s to %s", t.Source, t.Target)
 		return t, false
@@ -281,6 +285,8 @@ func (c *change) restarted(m Member) {
 	for _, t := range c.transfers {
 		next := *t
 		switch {
+		case t.Type != Swap && (t.Source == m.Node || t.Target == m.Node):
+			c.giveUp(next, ReasonRestarted)
 		case t.Stage == StagePrepare && t.Source == m.Node:
 			next.SourceReady, next.SourceIncarnation = false, m.Incarnation
 			c.putTransfer(next)

@@ -45,6 +45,7 @@ const (
 	tagBeginSeal
 	tagSetTransferRate
 	tagSwitchTransfers
+	tagOpenSession
 
 	tagEnd
 )
@@ -91,6 +92,7 @@ var opNames = [tagEnd]string{
 	tagBeginSeal:         "begin seal",
 	tagSetTransferRate:   "set transfer rate",
 	tagSwitchTransfers:   "switch transfers",
+	tagOpenSession:       "open session",
 }
 
 func (t tag) String() string { return opNames[t] }
@@ -136,3 +138,4 @@ func (MarkWhole) opTag() tag         { return tagMarkWhole }
 func (BeginSeal) opTag() tag         { return tagBeginSeal }
 func (SetTransferRate) opTag() tag   { return tagSetTransferRate }
 func (SwitchTransfers) opTag() tag   { return tagSwitchTransfers }
+func (OpenSession) opTag() tag       { return tagOpenSession }

@@ -282,7 +282,18 @@ func (x *transcript) keepingOp() topology.Op {
 				op.Opened = h.Opened
 			}
 		}
+		if op.Session = x.num("session", 0); op.Session != 0 {
+			op.Sent = topology.Seal{LastSeq: 1, Items: 2, Bytes: 30}
+			op.Taken = op.Sent
+			op.Taken.Items -= x.num("missing", 0)
+		}
 		return op
+	case "open-session":
+		types := map[string]topology.TransferType{"merge": topology.Merge, "repair": topology.Repair, "swap": topology.Swap}
+		return topology.OpenSession{
+			Type: types[x.str("type", "")], Kind: kind, Partition: p, Node: node, Incarnation: x.num("inc", m.Incarnation),
+			ExpectEpoch: x.num("epoch", x.s.Part(kind, p).Epoch),
+		}
 	case "advance-grace":
 		return topology.AdvanceGrace{From: x.num("from", x.s.Grace())}
 	case "incomplete":
@@ -294,6 +305,7 @@ func (x *transcript) keepingOp() topology.Op {
 		return topology.MarkWhole{
 			Kind: kind, Partition: p, Owner: ring.NodeID(x.str("node", string(part.Owner))),
 			Epoch: x.num("epoch", part.Epoch), Since: x.num("since", part.Since), Fence: x.num("fence", x.s.Fence()),
+			Session: x.num("session", part.LastSession), Done: topology.Seal{Items: 2},
 		}
 	}
 	return x.transferOp()

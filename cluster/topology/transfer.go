@@ -39,9 +39,9 @@ type TransferType uint8
 const (
 	// Swap moves ownership from source to target.
 	Swap TransferType = iota + 1
-	// Merge brings a fallback's items to the owner; ownership stays.
+	// Merge brings a fallback's items to the owner, its target; ownership stays.
 	Merge
-	// Repair rebuilds the owner's copy from another replica; ownership stays.
+	// Repair rebuilds the owner's copy from other replicas; source and target are the owner.
 	Repair
 
 	transferTypeEnd
@@ -71,6 +71,7 @@ const (
 	ReasonSuperseded        Reason = "superseded"       // the committed ring wants another owner
 	ReasonSourceRestarted   Reason = "source restarted" // and lost the state the transfer needs
 	ReasonTargetRestarted   Reason = "target restarted" // and lost the state the transfer needs
+	ReasonRestarted         Reason = "restarted"        // a side of a merge or a repair
 	ReasonSourceDown        Reason = "source down"
 	ReasonTargetDown        Reason = "target down"
 	ReasonSourceUnreachable Reason = "source unreachable" // as liveness has it

@@ -1,6 +1,10 @@
 package topology
 
-import "github.com/dee2748c/baton/cluster/ring"
+import (
+	"slices"
+
+	"github.com/dee2748c/baton/cluster/ring"
+)
 
 // MemberAt returns the member, not Removed, that listens at the address. It costs O(members).
 func (s State) MemberAt(addr string) (Member, bool) {
@@ -79,11 +83,10 @@ func (s State) Owners(kind Kind) *ring.Ring {
 	return r
 }
 
-// Settled reports whether every partition is where the committed ring wants it and no transfer is
-// active. It costs O(partitions).
+// Settled reports whether every partition is where the committed ring wants it and none is moving. It costs O(partitions).
 func (s State) Settled() bool {
 	r := s.rec()
-	if r.ring == nil || len(r.transfers) > 0 {
+	if r.ring == nil || slices.ContainsFunc(r.transfers, func(t *Transfer) bool { return t.Type == Swap }) {
 		return false
 	}
 	for _, v := range r.parts {
