@@ -267,7 +267,7 @@ func (e *entropy) each(ctx context.Context, all []ring.Partition, f func(context
 			return
 		}
 		wg.Go(func() {
-			if err := f(ctx, p); err != nil && ctx.Err() == nil {
+			if err := f(ctx, p); err != nil && ctx.Err() == nil && !errors.Is(err, topology.ErrTransferInProgress) {
 				e.node.opts.Logger.Info("copies not compared", "partition", p, "err", err)
 			}
 			<-free
@@ -306,32 +306,72 @@ func (e *entropy) makeWhole(ctx context.Context, p ring.Partition) error {
 // record may say that it is whole, if it did not lose more meanwhile.
 func (e *entropy) repair(ctx context.Context, p ring.Partition) (RepairReport, error) {
 	n := e.node
-	before := n.View().Part(kv.KindName, p)
 	r := RepairReport{Partition: p, Single: slices.Contains(kv.CopyCounts(n.catalog()), 1)}
 	if n.host.Mending(store.ID{Kind: kv.KindName, Partition: p}) {
 		return r, errMending // only then is known what it lacks
 	}
-	var fence uint64
-	var err error
-	if before.Incomplete {
-		if fence, err = e.fence(ctx, p); err != nil {
-			return r, err
-		}
-	}
-	if r.Exchanges, err = e.partition(ctx, p, true); err != nil || !before.Incomplete {
-		return r, err
-	}
-	out, err := n.ask(ctx, topology.MarkWhole{
-		Kind: kv.KindName, Partition: p, Owner: n.self, Epoch: before.Epoch, Since: before.Since, Fence: fence,
-	})
-	if err == nil {
-		err = n.viewed(ctx, "mark partition whole", out.Version)
-	}
+	release, err := e.claim(ctx, p)
 	if err != nil {
 		return r, err
 	}
-	n.opts.Logger.Info("copy is whole again", "partition", p)
+	defer release()
+	before := n.View().Part(kv.KindName, p)
+	if !before.Incomplete {
+		r.Exchanges, err = e.compare(ctx, p, true, 0)
+		return r, err
+	}
+	self := n.host.Self()
+	out, err := n.ask(ctx, topology.OpenSession{
+		Type: topology.Repair, Kind: kv.KindName, Partition: p, Node: n.self, Incarnation: self.Incarnation, ExpectEpoch: before.Epoch,
+	})
+	if err != nil {
+		return r, err
+	}
+	if err := e.rebuild(ctx, before, out, &r); err != nil {
+		return r, errors.Join(err, e.giveUp(ctx, topology.Refuse{
+			Report: topology.Report{Session: out.Session, Node: n.self, Incarnation: self.Incarnation}, Reason: topology.ReasonOf(err),
+		}))
+	}
+	n.opts.Logger.Info("copy is whole again", "partition", p, "session", out.Session)
 	return r, e.save(ctx, p)
+}
+
+// rebuild repairs a copy under a session that was opened, and closes it.
+func (e *entropy) rebuild(ctx context.Context, before topology.Part, opened topology.Outcome, r *RepairReport) error {
+	n, p := e.node, r.Partition
+	if err := n.viewed(ctx, "repair partition", opened.Version); err != nil {
+		return err
+	}
+	fence, err := e.fence(ctx, p)
+	if err != nil {
+		return err
+	}
+	if r.Exchanges, err = e.compare(ctx, p, true, opened.Session); err != nil {
+		return err
+	}
+	done := topology.Seal{LastSeq: uint64(len(r.Exchanges))}
+	for _, x := range r.Exchanges {
+		done.Items += x.Result.Repaired[0]
+		done.Bytes += x.Result.Bytes
+	}
+	out, err := n.ask(ctx, topology.MarkWhole{
+		Kind: kv.KindName, Partition: p, Owner: n.self, Epoch: before.Epoch, Since: before.Since,
+		Fence: fence, Session: opened.Session, Done: done,
+	})
+	if err != nil {
+		return err
+	}
+	return n.viewed(ctx, "mark partition whole", out.Version)
+}
+
+// giveUp frees the partition's slot. A session that is over is no error, nor that
+// the node stops: its next life ends the session.
+func (e *entropy) giveUp(ctx context.Context, op topology.Refuse) error {
+	_, err := e.node.ask(ctx, op)
+	if errors.Is(err, topology.ErrNoTransfer) || ctx.Err() != nil {
+		return nil
+	}
+	return err
 }
 
 // fence has every copy that shares a key with the partition's refuse who still
@@ -365,6 +405,12 @@ func (e *entropy) partition(ctx context.Context, p ring.Partition, all bool) (do
 		return nil, err
 	}
 	defer release()
+	return e.compare(ctx, p, all, 0)
+}
+
+// compare is partition by whoever has claimed it; what the partition lacks is
+// brought to it under a session, if there is one.
+func (e *entropy) compare(ctx context.Context, p ring.Partition, all bool, session uint64) (done []EntropyExchange, err error) {
 	catalog, size := e.node.catalog(), e.node.View().RingSize()
 	copies := kv.CopiesSignature(catalog)
 	var errs []error
@@ -377,7 +423,7 @@ func (e *entropy) partition(ctx context.Context, p ring.Partition, all bool) (do
 				if with == p || !all && with < p {
 					continue
 				}
-				x, err := e.exchange(ctx, p, EntropyExchange{Head: head, Copies: n, With: with}, copies, sliceWithin)
+				x, err := e.exchange(ctx, p, EntropyExchange{Head: head, Copies: n, With: with}, copies, sliceWithin, session)
 				done = append(done, x)
 				if err != nil {
 					errs = append(errs, fmt.Errorf("head %d with partition %d of %s: %w", head, with, x.Node, err))
@@ -418,9 +464,10 @@ func (e *entropy) claim(ctx context.Context, p ring.Partition) (release func(), 
 
 // exchange compares a partition with another one, in slices that follow the
 // record, keep to the rate and may take so long each. The error is that of x.Err.
-func (e *entropy) exchange(ctx context.Context, p ring.Partition, x EntropyExchange, copies uint64, within time.Duration) (EntropyExchange, error) {
+func (e *entropy) exchange(ctx context.Context, p ring.Partition, x EntropyExchange, copies uint64, within time.Duration, session uint64) (EntropyExchange, error) {
 	x.Began = time.Now()
 	m := kv.NewExchange(x.Head, x.Copies, p, x.With, copies)
+	m.Under(session)
 	var err error
 	for tries := 0; m.More() && err == nil; {
 		set := e.node.host.Replicas(kv.KindName, x.Head, x.Copies)

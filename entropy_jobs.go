@@ -127,7 +127,7 @@ func (g *gathering) meet(ctx context.Context, view *actors.View, x EntropyExchan
 	case x.With == g.head:
 		return nil
 	}
-	x, err := g.exchange(ctx, g.head, x, copies, foldSlice)
+	x, err := g.exchange(ctx, g.head, x, copies, foldSlice, 0)
 	if err == nil && x.Result.Incomplete[1] {
 		return kv.ErrIncomplete
 	}

@@ -22,6 +22,7 @@ type direct struct {
 	entry    *kindEntry // of kind; nil if there is none
 	view     *View      // by which the present Send goes
 	machine  replica.Machine
+	ring     uint64 // version of the record at the beginning
 	deadline time.Time
 
 	sends  []replica.Send // all of the machine's
@@ -44,7 +45,7 @@ func (h *Host) newDirect(kind topology.Kind, m replica.Machine, deadline time.Ti
 	if !ok {
 		d = new(direct)
 	}
-	d.host, d.kind, d.entry, d.machine, d.deadline = h, kind, h.kinds[kind], m, deadline
+	d.host, d.kind, d.entry, d.machine, d.deadline, d.ring = h, kind, h.kinds[kind], m, deadline, h.View().Version()
 	d.sends = d.room[:0]
 	return d
 }
@@ -96,14 +97,16 @@ func (d *direct) become() *run {
 // serve gives the present Send to its vnode and reports whether that has answered.
 func (d *direct) serve() bool {
 	s, e := &d.send, d.entry
-	if s.To.Fallback || e == nil || int(s.To.Partition) >= len(e.serving) {
+	if s.To.Fallback || s.Session != 0 || e == nil || int(s.To.Partition) >= len(e.serving) {
 		return false
 	}
 	at := e.serving[s.To.Partition].Load()
 	if at == nil {
 		return false
 	}
-	d.view = d.host.View()
+	if d.view = d.host.View(); d.view.Fence() > d.ring {
+		return false
+	}
 	if d.host.read(e, at, d.view, s, &d.reads, &d.event) {
 		return true
 	}

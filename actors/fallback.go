@@ -38,16 +38,20 @@ type fallbackActor struct {
 	commands int    // since the last tick
 	page     *page  // on its way to the owner
 	after    []byte // the last key of the page before
+	sent     pages  // of the session
+	items    uint64 // in them
 	since    time.Time
 	err      error // the last one
 }
 
 // page is a run of items on its way to the owner.
 type page struct {
-	items []store.Item
-	merge vnode.Mergeable
-	body  []byte // the owner's answer
-	err   error
+	session uint64
+	items   []store.Item
+	merge   vnode.Mergeable
+	command []byte
+	body    []byte // the owner's answer
+	err     error
 }
 
 // Messages to a fallback, beside letters, views and pages.
@@ -182,7 +186,11 @@ func (a *fallbackActor) viewed(v *View) {
 		return
 	}
 	a.seen = v.Version()
-	e := vnode.FallbackApplied{Grace: v.Grace()}
+	part := v.Part(a.of.Kind, a.of.Partition)
+	e := vnode.FallbackApplied{Grace: v.Grace(), Epoch: part.Epoch}
+	if t, self := part.Transfer, a.host.opts.Self; t != nil && t.Type == topology.Merge && t.Source == self.Node && t.SourceIncarnation == self.Incarnation {
+		e.Merge = t.Session
+	}
 	for _, hint := range v.Hints(a.of.Kind, a.of.Partition) {
 		if hint.Node == a.host.opts.Self.Node {
 			e.Opened = hint.Opened
@@ -247,7 +255,7 @@ func (a *fallbackActor) do(action vnode.Action) {
 			a.fail(f, fmt.Errorf("%w: the record does not take the hint: %w", messages.ErrRefused, x.Err))
 		}
 	case vnode.ReturnPage:
-		a.returnPage()
+		a.returnPage(x.Session)
 	case vnode.DropFallback:
 		a.host.syncer.settle()
 		if err := a.kind.engine.Drop(a.id); err != nil {
@@ -259,11 +267,22 @@ func (a *fallbackActor) do(action vnode.Action) {
 	}
 }
 
+// propose adds to the end of a merge what both sides have counted.
 func (a *fallbackActor) propose(op topology.Op) {
 	root, pid := a.host.system.Root, a.pid
+	if end, ok := op.(topology.CloseHint); ok && end.Session != 0 && end.Session == a.sent.session {
+		end.Sent = a.sent.seal(a.items)
+		end.Taken = end.Sent // it was compared after each page
+		op = end
+	}
 	a.host.proposer.add(op, func(err error) {
-		if _, opens := op.(topology.OpenHint); opens && err != nil {
-			root.Send(pid, fallbackStep{vnode.HintRefused{Err: err}})
+		switch op.(type) {
+		case topology.OpenHint:
+			if err != nil {
+				root.Send(pid, fallbackStep{vnode.HintRefused{Err: err}})
+			}
+		case topology.OpenSession:
+			root.Send(pid, fallbackStep{vnode.MergeAnswered{Err: err}})
 		}
 	})
 }
@@ -295,17 +314,19 @@ func (a *fallbackActor) reopen(reason error) {
 }
 
 // returnPage sends items to the owner, from where the last page ended.
-func (a *fallbackActor) returnPage() {
+func (a *fallbackActor) returnPage(session uint64) {
 	merge, ok := a.module.(vnode.Mergeable)
-	p := &page{merge: merge}
+	p := &page{session: session, merge: merge}
 	a.page = p
-	var body []byte
+	if a.sent.session != session {
+		a.sent, a.items = pages{session: session}, 0
+	}
 	grace := a.host.View().Grace() // of before the items are read
 	if ok {
 		p.items, p.err = a.readPage()
 	}
 	if p.err == nil && len(p.items) > 0 {
-		body, p.err = merge.MergeCommand(grace, p.items)
+		p.command, p.err = merge.MergeCommand(grace, p.items)
 	}
 	if p.err != nil || len(p.items) == 0 {
 		a.host.system.Root.Send(a.pid, p)
@@ -315,7 +336,7 @@ func (a *fallbackActor) returnPage() {
 	h.own(func() {
 		ctx, cancel := context.WithTimeout(h.ctx, pageWait)
 		defer cancel()
-		p.body, p.err = h.Request(ctx, of.Kind, of.Partition, body)
+		p.body, p.err = h.requestUnder(ctx, session, of.Kind, of.Partition, p.command)
 		root.Send(pid, p)
 	})
 }
@@ -348,16 +369,16 @@ func readItems(snapshot store.Snapshot, from []byte) ([]store.Item, error) {
 
 // returned removes what the owner has now.
 func (a *fallbackActor) returned(p *page) {
+	if p != a.page {
+		return // of a former hint or session
+	}
+	a.page = nil
 	err := p.err
 	if err == nil && len(p.items) > 0 {
-		if err = p.merge.MergeReply(p.body); err == nil {
+		if err = a.acknowledged(p); err == nil {
 			err = a.remove(p.items)
 		}
 	}
-	if p != a.page {
-		return // of a former hint
-	}
-	a.page = nil
 	left := a.part.Summary().Items > 0
 	if err == nil && !left {
 		// The removal must not be forgotten once the hint is: the items would come
@@ -368,6 +389,23 @@ func (a *fallbackActor) returned(p *page) {
 		a.note(fmt.Errorf("hand back %v: %w", a.of, err))
 	}
 	a.step(vnode.PageReturned{Left: left, Err: err})
+}
+
+// acknowledged reports whether the owner has the page, and all before it.
+func (a *fallbackActor) acknowledged(p *page) error {
+	taken, body, err := cutPages(p.session, p.body)
+	if err != nil {
+		return err
+	}
+	if err := p.merge.MergeReply(body); err != nil {
+		return err
+	}
+	a.sent.add(p.command)
+	a.items += uint64(len(p.items))
+	if taken != a.sent {
+		return fmt.Errorf("pages %+v were taken of %+v: %w", taken, a.sent, messages.ErrMismatch)
+	}
+	return nil
 }
 
 // remove deletes the items that are as they were sent.

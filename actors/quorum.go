@@ -97,6 +97,7 @@ type run struct {
 
 	mu      sync.Mutex
 	machine replica.Machine
+	ring    uint64          // version of the record at the beginning
 	events  []replica.Event // not yet stepped
 	sends   []replica.Send  // the machine's, used again by each step
 	flights []flight        // Sends that have not ended
@@ -121,7 +122,7 @@ type run struct {
 // newRun returns what a direct run becomes when it has to wait. It is being
 // driven: what comes is queued.
 func newRun(d *direct) *run {
-	r := &run{host: d.host, kind: d.kind, machine: d.machine, deadline: d.deadline, driving: true, wake: make(chan struct{}, 1)}
+	r := &run{host: d.host, kind: d.kind, machine: d.machine, ring: d.ring, deadline: d.deadline, driving: true, wake: make(chan struct{}, 1)}
 	r.flights, r.events, r.sends, r.used = r.room.flights[:0], r.room.events[:0], r.room.sends[:0], r.room.used[:0]
 	return r
 }
@@ -227,6 +228,9 @@ func (r *run) outgoing() *letter {
 		case owner == "":
 			r.fail(i, fmt.Errorf("%s/%d: %w", r.kind, to.Partition, errNoOwner), false)
 			return nil
+		case v.Fence() > r.ring: // F16: what was answered before may be of a copy that was given up
+			r.fail(i, fmt.Errorf("%s/%d: begun by ring %d, the fence is %d: %w", r.kind, to.Partition, r.ring, v.Fence(), messages.ErrStaleRing), false)
+			return nil
 		case !h.up(v, f.node):
 			r.fail(i, fmt.Errorf("%s: %w", f.node, errNotUp), false)
 			return nil
@@ -237,7 +241,7 @@ func (r *run) outgoing() *letter {
 		*l = letter{Header: messages.Header{
 			Type: messages.TypeRequest, Flags: flags, From: string(h.opts.Self.Node), FromIncarnation: h.opts.Self.Incarnation,
 			To: string(f.node), Kind: r.kind, Partition: uint32(to.Partition),
-			RingVersion: v.Version(), Epoch: epoch, Seq: f.seq, Endpoint: r.id,
+			Session: f.send.Session, RingVersion: v.Version(), Epoch: epoch, Seq: f.seq, Endpoint: r.id,
 		}, payload: f.send.Body, own: true}
 		return l
 	}

@@ -52,7 +52,7 @@ func (c *waiter) viewed(*View) {}
 // requests is asked a few times. When the answer is lost the
 // error is ErrUnknownOutcome and the command is not repeated.
 func (h *Host) Request(ctx context.Context, kind topology.Kind, p ring.Partition, body []byte) ([]byte, error) {
-	return h.insist(ctx, messages.TypeRequest, kind, p, body)
+	return h.insist(ctx, messages.Header{Type: messages.TypeRequest, Kind: kind, Partition: uint32(p)}, body)
 }
 
 // Fence has the vnode that owns the partition hold the fence of the record
@@ -60,49 +60,51 @@ func (h *Host) Request(ctx context.Context, kind topology.Kind, p ring.Partition
 // since that was sent by an older ring, and will not (F16). Errors are those of
 // Request; it may be asked any number of times.
 func (h *Host) Fence(ctx context.Context, kind topology.Kind, p ring.Partition) error {
-	_, err := h.insist(ctx, messages.TypeFence, kind, p, nil)
+	_, err := h.insist(ctx, messages.Header{Type: messages.TypeFence, Kind: kind, Partition: uint32(p)}, nil)
 	return err
 }
 
-// insist sends until there is an answer that is not to be asked for again.
-func (h *Host) insist(ctx context.Context, typ messages.Type, kind topology.Kind, p ring.Partition, body []byte) ([]byte, error) {
+// insist sends until there is an answer that is not to be asked for again. head
+// says what, and to which partition.
+func (h *Host) insist(ctx context.Context, head messages.Header, body []byte) ([]byte, error) {
+	failed := func(err error) ([]byte, error) {
+		return nil, fmt.Errorf("%v %s/%d: %w", head.Type, head.Kind, head.Partition, err)
+	}
 	shed := 0
 	for attempt := 0; ; attempt++ {
 		v := h.View()
-		f, err := h.ask(ctx, v, typ, kind, p, body)
+		f, err := h.ask(ctx, v, head, body)
 		if err != nil {
-			return nil, fmt.Errorf("%v %s/%d: %w", typ, kind, p, err)
+			return failed(err)
 		}
 		if f.Code == messages.CodeOK {
 			return f.payload, nil
 		}
 		if f.Code == messages.CodeOverloaded {
 			if shed++; shed > overloadTries {
-				return nil, fmt.Errorf("%v %s/%d: %w", typ, kind, p, decodeError(f))
+				return failed(decodeError(f))
 			}
 		}
 		if err := h.awaitRetry(ctx, v, f, attempt); err != nil {
-			return nil, fmt.Errorf("%v %s/%d: %w", typ, kind, p, err)
+			return failed(err)
 		}
 	}
 }
 
-func (h *Host) ask(ctx context.Context, v *View, typ messages.Type, kind topology.Kind, p ring.Partition, body []byte) (*letter, error) {
-	owner, epoch := v.Owner(kind, p)
+func (h *Host) ask(ctx context.Context, v *View, head messages.Header, body []byte) (*letter, error) {
+	owner, epoch := v.Owner(head.Kind, ring.Partition(head.Partition))
 	if owner == "" {
-		return nil, fmt.Errorf("no vnode kind %q with partition %d: %w", kind, p, topology.ErrUnknownKind)
+		return nil, fmt.Errorf("no vnode kind %q with partition %d: %w", head.Kind, head.Partition, topology.ErrUnknownKind)
 	}
 	c := &waiter{owner: owner, done: make(chan answer, 1)}
 	id := h.ends.add(c)
 	defer h.ends.remove(id)
-	f := &letter{Header: messages.Header{
-		Type: typ, From: string(h.opts.Self.Node), FromIncarnation: h.opts.Self.Incarnation, To: string(owner),
-		Kind: kind, Partition: uint32(p), RingVersion: v.Version(), Epoch: epoch, Seq: id, Endpoint: id,
-	}, payload: body}
-	if typ == messages.TypeFence {
-		f.RingVersion = v.Fence()
+	head.From, head.FromIncarnation, head.To = string(h.opts.Self.Node), h.opts.Self.Incarnation, string(owner)
+	head.RingVersion, head.Epoch, head.Seq, head.Endpoint = v.Version(), epoch, id, id
+	if head.Type == messages.TypeFence {
+		head.RingVersion = v.Fence()
 	}
-	h.send(f)
+	h.send(&letter{Header: head, payload: body})
 	select {
 	case a := <-c.done:
 		if a.err != nil {

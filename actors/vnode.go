@@ -28,6 +28,7 @@ type vnodeActor struct {
 	export vnode.StateExporter // module, if it keeps state of its own
 	record store.Record
 	parked []*letter // waiting for the end of the session, or a newer view
+	taken  pages     // of the merge that is under way
 
 	moving   bool // changes are noted in dirty
 	told     bool // the module heard FOLD_REQ

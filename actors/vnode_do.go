@@ -48,6 +48,8 @@ func (a *vnodeActor) do(action vnode.Action) {
 			switch {
 			case f.Type == messages.TypeFence:
 				a.refuseOwner(f, messages.CodeWrongOwner)
+			case f.Type == messages.TypeRequest && f.Session != 0:
+				a.refuseSession(f)
 			case !a.twice(f):
 				a.forward(f, x.Owner)
 			}

@@ -13,6 +13,10 @@ func (a *vnodeActor) admit(f *letter) {
 		a.hold(f)
 		return
 	}
+	if f.Type == messages.TypeRequest && f.Session != 0 {
+		a.admitUnder(f)
+		return
+	}
 	if a.servesFrozen(f) {
 		a.serve(f, false)
 		return
@@ -56,6 +60,7 @@ func (a *vnodeActor) hold(f *letter) {
 		}
 		a.host.respond(f, nil)
 	case vnode.Park:
+		f.keep()
 		a.parked = append(a.parked, f)
 	case vnode.StaleRing:
 		a.refuseOwner(f, messages.CodeStaleRing)

@@ -49,6 +49,8 @@ type Exchange struct {
 	n      int
 	copies uint64 // signature
 	to     [2]ring.Entry
+	// session is the repair that the first copy is changed under, 0 if there is none.
+	session uint64
 
 	grace, now uint64 // of the slice
 	limit      uint64 // bytes
@@ -86,6 +88,10 @@ func NewExchange(head ring.Partition, n int, a, b ring.Partition, copies uint64)
 		stack: []exchangeWork{{ask: treeRoot}},
 	}
 }
+
+// Under has the first copy, a, changed under a repair of the record: what comes
+// when that is over is refused.
+func (x *Exchange) Under(session uint64) { x.session = session }
 
 // Slice prepares the next run: set is who has the copies, from the record of now,
 // now is the present time in Unix milliseconds, and limit the bytes that may pass.
@@ -442,7 +448,11 @@ func (x *Exchange) fetched(a treeAnswer, sends []replica.Send) []replica.Send {
 
 func (x *Exchange) sendMerge(sends []replica.Send) []replica.Send {
 	x.waiting = 1
-	return x.send(sends, 1-x.work.source, x.work.merge)
+	sends = x.send(sends, 1-x.work.source, x.work.merge)
+	if x.work.source == 1 {
+		sends[len(sends)-1].Session = x.session
+	}
+	return sends
 }
 
 // merged takes the end of a merge. States that were read too long ago are read

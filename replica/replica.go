@@ -68,6 +68,8 @@ type Send struct {
 	// Body is the command, in a buffer of its own. It is immutable from here on;
 	// a replica on the asking node may keep it.
 	Body []byte
+	// Session is the repair that the command changes a copy under, 0 for others.
+	Session uint64
 	// Volatile lets the replica answer before what it wrote is durable.
 	Volatile bool
 }

@@ -42,10 +42,15 @@ type Mergeable interface {
 // Fallback is the life of a vnode that stands in for a primary of another node
 // as a pure machine. Not safe for concurrent use: it belongs to an actor.
 //
-//	Absent --asked--> Opening --hint in the record--> Serving <--page, error-- Returning
-//	  ^                  ^                               |  --owner is up-->      |
-//	  |                  +------- hint gone -------------+                        |
-//	  +--- hint gone ---- Closing <--------------- nothing left -----------------+
+//	Absent --asked--> Opening --hint in the record--> Serving --owner is up, merge in the record--> Returning
+//	  ^                  ^                               ^  |                                          |
+//	  |                  +------- hint gone -------------|--+                                          |
+//	  |                                                  +------------- error, merge gone -------------+
+//	  +--- hint and merge gone ---- Closing <------------------------- nothing left -------------------+
+//
+// It hands back under a session of the record: it asks for one, and what it sends
+// counts only as long as the owner sees it there. While something else moves the
+// partition, or its node or the owner's has transfers enough, there is none.
 type Fallback struct {
 	id     store.ID // of the primary
 	self   ring.NodeID
@@ -53,6 +58,10 @@ type Fallback struct {
 	state  FallbackState
 	opened uint64 // of the hint in the record, 0 if there is none
 	grace  uint64 // of the record
+	epoch  uint64 // of the owner
+	merge  uint64 // session of this node's merge in the record, 0 if there is none
+	spent  uint64 // a session that was given up here
+	asked  bool   // for a session, not answered yet
 	data   bool   // there may be data in the store
 	known  bool   // a record was applied and the store looked at
 
@@ -87,9 +96,9 @@ type (
 	// FallbackServing serves under the hint of that record version.
 	FallbackServing struct{ Opened uint64 }
 	// FallbackReturning serves, and a page of its items is on its way to the owner.
-	FallbackReturning struct{ Opened uint64 }
+	FallbackReturning struct{ Opened, Session uint64 }
 	// FallbackClosing is empty and waits for the end of its hint; commands wait.
-	FallbackClosing struct{ Opened uint64 }
+	FallbackClosing struct{ Opened, Session uint64 }
 )
 
 func (FallbackAbsent) fallbackState()    {}
@@ -98,11 +107,13 @@ func (FallbackServing) fallbackState()   {}
 func (FallbackReturning) fallbackState() {}
 func (FallbackClosing) fallbackState()   {}
 
-func (FallbackAbsent) String() string      { return "absent" }
-func (FallbackOpening) String() string     { return "opening" }
-func (s FallbackServing) String() string   { return fmt.Sprintf("serving hint=%d", s.Opened) }
-func (s FallbackReturning) String() string { return fmt.Sprintf("returning hint=%d", s.Opened) }
-func (s FallbackClosing) String() string   { return fmt.Sprintf("closing hint=%d", s.Opened) }
+func (FallbackAbsent) String() string    { return "absent" }
+func (FallbackOpening) String() string   { return "opening" }
+func (s FallbackServing) String() string { return fmt.Sprintf("serving hint=%d", s.Opened) }
+func (s FallbackReturning) String() string {
+	return fmt.Sprintf("returning hint=%d session=%d", s.Opened, s.Session)
+}
+func (s FallbackClosing) String() string { return fmt.Sprintf("closing hint=%d", s.Opened) }
 
 // FallbackEvent is what happened to a fallback.
 type FallbackEvent interface{ fallbackEvent() }
@@ -112,15 +123,20 @@ type (
 	// earlier life.
 	FallbackRecovered struct{ Data bool }
 	// FallbackApplied is what a newer record says: the version at which this
-	// node's hint was opened, 0 if there is none.
+	// node's hint was opened and the session of its merge, 0 if there is none, and
+	// the owner's epoch.
 	FallbackApplied struct {
 		Opened uint64
+		Merge  uint64
+		Epoch  uint64
 		Grace  uint64
 	}
 	// FallbackAsked: a command was parked.
 	FallbackAsked struct{}
 	// HintRefused: the record refused the hint.
 	HintRefused struct{ Err error }
+	// MergeAnswered: the proposal of a session was decided; Err refuses it.
+	MergeAnswered struct{ Err error }
 	// FallbackTick comes once a second. Up says that the owner seems to answer,
 	// Idle that no command came since the last tick.
 	FallbackTick struct{ Up, Idle bool }
@@ -141,6 +157,7 @@ func (FallbackRecovered) fallbackEvent() {}
 func (FallbackApplied) fallbackEvent()   {}
 func (FallbackAsked) fallbackEvent()     {}
 func (HintRefused) fallbackEvent()       {}
+func (MergeAnswered) fallbackEvent()     {}
 func (FallbackTick) fallbackEvent()      {}
 func (ReturnWanted) fallbackEvent()      {}
 func (PageReturned) fallbackEvent()      {}
@@ -152,8 +169,9 @@ type (
 	OpenFallback struct{ Opened uint64 }
 	// RefuseParked answers what was parked: nothing was done.
 	RefuseParked struct{ Err error }
-	// ReturnPage sends a page of items to the owner, then PageReturned.
-	ReturnPage struct{}
+	// ReturnPage sends a page of items to the owner under the session, then
+	// PageReturned.
+	ReturnPage struct{ Session uint64 }
 	// DropFallback drops the store, then FallbackDropped.
 	DropFallback struct{}
 )
@@ -193,9 +211,15 @@ func (f *Fallback) Step(e FallbackEvent) []Action {
 	case FallbackRecovered:
 		f.data, f.known = e.Data, true
 	case FallbackApplied:
-		f.opened, f.grace = e.Opened, e.Grace
+		f.opened, f.merge, f.epoch, f.grace = e.Opened, e.Merge, e.Epoch, e.Grace
+		f.asked = f.asked && e.Merge == 0
 	case HintRefused:
 		return f.hintRefused(e.Err)
+	case MergeAnswered:
+		f.asked = false
+		if e.Err != nil {
+			f.ticks = min(f.ticks, patience) // soon again: whatever takes the slot will end
+		}
 	case FallbackTick:
 		return f.tick(e)
 	case ReturnWanted:
@@ -233,18 +257,37 @@ func (f *Fallback) reconcile() []Action {
 			return f.serve()
 		}
 	case FallbackServing:
-		if f.opened != s.Opened {
+		switch {
+		case f.opened != s.Opened:
 			return append([]Action{Close{}}, f.open()...)
+		case f.merge > f.spent:
+			f.state = FallbackReturning{Opened: s.Opened, Session: f.merge}
+			return []Action{ReturnPage{Session: f.merge}}
 		}
 	case FallbackReturning:
-		if f.opened != s.Opened {
+		switch {
+		case f.opened != s.Opened:
 			return append([]Action{Close{}}, f.open()...)
+		case f.merge != s.Session:
+			return append(f.failed(s), f.reconcile()...)
 		}
 	case FallbackClosing:
-		if f.opened != s.Opened {
+		switch {
+		case f.opened != s.Opened:
 			return []Action{DropFallback{}}
+		case f.merge != s.Session:
+			// Its end was given up by others; the hint is still there, without data.
+			f.state = FallbackClosing{Opened: s.Opened, Session: f.merge}
+			return []Action{f.closeHint(f.merge)}
 		}
 	}
+	return nil
+}
+
+// failed goes back to serving from a hand-back that came to nothing.
+func (f *Fallback) failed(s FallbackReturning) []Action {
+	f.state, f.spent = FallbackServing{Opened: s.Opened}, max(f.spent, s.Session)
+	f.failures, f.ticks = f.failures+1, 0
 	return nil
 }
 
@@ -270,10 +313,14 @@ func (f *Fallback) replay() []Action {
 }
 
 func (f *Fallback) close() []Action {
-	f.state = FallbackClosing{Opened: f.opened}
-	return []Action{Propose{Op: topology.CloseHint{
-		Kind: f.id.Kind, Partition: f.id.Partition, Node: f.self, Opened: f.opened,
-	}}}
+	f.state = FallbackClosing{Opened: f.opened, Session: f.merge}
+	return []Action{f.closeHint(f.merge)}
+}
+
+func (f *Fallback) closeHint(session uint64) Action {
+	return Propose{Op: topology.CloseHint{
+		Kind: f.id.Kind, Partition: f.id.Partition, Node: f.self, Opened: f.opened, Session: session,
+	}}
 }
 
 func (f *Fallback) hintRefused(err error) []Action {
@@ -310,16 +357,18 @@ func (f *Fallback) tick(e FallbackTick) []Action {
 	return nil
 }
 
-// giveBack begins to hand back: once the fallback is idle or has waited for long,
-// and a failed attempt is some time ago.
+// giveBack asks for a session to hand back under: once the fallback is idle or has
+// waited for long, and a failed attempt is some time ago.
 func (f *Fallback) giveBack(idle bool) []Action {
-	s, ok := f.state.(FallbackServing)
+	_, ok := f.state.(FallbackServing)
 	pause := min(1<<min(f.failures, 8)-1, maxPause)
-	if !ok || f.ticks < pause || !idle && f.ticks < patience {
+	if !ok || f.asked || f.merge != 0 || f.ticks < pause || !idle && f.ticks < patience {
 		return nil
 	}
-	f.state = FallbackReturning(s)
-	return []Action{ReturnPage{}}
+	f.asked = true
+	return []Action{Propose{Op: topology.OpenSession{
+		Type: topology.Merge, Kind: f.id.Kind, Partition: f.id.Partition, Node: f.self, Incarnation: f.life, ExpectEpoch: f.epoch,
+	}}}
 }
 
 func (f *Fallback) pageReturned(e PageReturned) []Action {
@@ -328,12 +377,12 @@ func (f *Fallback) pageReturned(e PageReturned) []Action {
 	case !ok:
 		return nil
 	case e.Err != nil:
-		f.state = FallbackServing(s)
-		f.failures, f.ticks = f.failures+1, 0
-		return nil
+		return append(f.failed(s), Propose{Op: topology.Refuse{
+			Report: topology.Report{Session: s.Session, Node: f.self, Incarnation: f.life}, Reason: topology.ReasonOf(e.Err),
+		}})
 	case e.Left:
 		f.failures = 0
-		return []Action{ReturnPage{}}
+		return []Action{ReturnPage{Session: s.Session}}
 	}
 	return append(f.close(), Close{})
 }

@@ -15,8 +15,8 @@ import (
 
 // TestFallback_transcript runs the transcript of a fallback on node b.
 //
-//	new [park=N]   recovered [data]   applied [hint=N] [grace=N]   asked   admit
-//	refused        tick [up] [idle]   wanted   returned [left] [failed]   dropped
+//	new [park=N]   recovered [data]   applied [hint=N] [grace=N] [merge=N]   asked   admit
+//	merge-answered [refused]   refused        tick [up] [idle]   wanted   returned [left] [failed]   dropped
 func TestFallback_transcript(t *testing.T) {
 	var f *vnode.Fallback
 	datadriven.RunTest(t, "testdata/fallback/life.txt", func(t *testing.T, d *datadriven.TestData) string {
@@ -51,11 +51,19 @@ func fallbackEvent(t *testing.T, d *datadriven.TestData) vnode.FallbackEvent {
 		var e vnode.FallbackApplied
 		d.MaybeScanArgs(t, "hint", &e.Opened)
 		d.MaybeScanArgs(t, "grace", &e.Grace)
+		d.MaybeScanArgs(t, "merge", &e.Merge)
+		e.Epoch = 2
 		return e
 	case "admit":
 		return vnode.FallbackAsked{}
 	case "refused":
 		return vnode.HintRefused{Err: topology.ErrStaleGrace}
+	case "merge-answered":
+		var e vnode.MergeAnswered
+		if d.HasArg("refused") {
+			e.Err = topology.ErrTransferInProgress
+		}
+		return e
 	case "tick":
 		return vnode.FallbackTick{Up: d.HasArg("up"), Idle: d.HasArg("idle")}
 	case "wanted":
@@ -77,6 +85,8 @@ func describeFallback(a vnode.Action) string {
 	switch a := a.(type) {
 	case vnode.Propose:
 		return fmt.Sprintf("Propose %T %+v", a.Op, a.Op)
+	case vnode.ReturnPage:
+		return fmt.Sprintf("ReturnPage session=%d", a.Session)
 	case vnode.RefuseParked:
 		return fmt.Sprintf("RefuseParked %v", a.Err)
 	case vnode.OpenFallback:

@@ -15,7 +15,8 @@ type Lifecycle struct {
 	self      ring.NodeID
 	life      uint64 // the node's incarnation
 	state     State
-	part      topology.Part
+	part      topology.Part      // its Transfer is a swap or nil
+	under     *topology.Transfer // the merge or repair of the record, nil if there is none
 	version   uint64
 	fence     uint64 // the lowest ring version that is served (F16)
 	activate  bool
@@ -61,6 +62,15 @@ func (l *Lifecycle) Owner() (ring.NodeID, uint64) { return l.part.Owner, l.part.
 
 // Fence returns the lowest ring version that is served. It never falls.
 func (l *Lifecycle) Fence() uint64 { return l.fence }
+
+// Under returns the type of the session of the record that changes this copy
+// without moving it; 0 if there is none.
+func (l *Lifecycle) Under() topology.TransferType {
+	if l.under == nil {
+		return 0
+	}
+	return l.under.Type
+}
 
 // Step applies one event and returns what to do, in order.
 func (l *Lifecycle) Step(e Event) []Action {
@@ -127,11 +137,14 @@ func (l *Lifecycle) applied(e Applied) []Action {
 	if e.Version < l.version {
 		return nil
 	}
-	l.version, l.part, l.activate = e.Version, e.Part, e.Activate
+	l.version, l.part, l.activate, l.under = e.Version, e.Part, e.Activate, nil
+	if t := e.Part.Transfer; t != nil && t.Type != topology.Swap {
+		l.under, l.part.Transfer = t, nil // the owner stays, and is an owner
+	}
 	l.fence = max(l.fence, e.Fence)
 	var id uint64
-	if e.Part.Transfer != nil {
-		id = e.Part.Transfer.Session
+	if t := l.part.Transfer; t != nil {
+		id = t.Session
 	}
 	var out []Action
 	if id != l.session.id {
@@ -166,7 +179,7 @@ func (l *Lifecycle) startAnswered(e StartAnswered) []Action {
 		return nil
 	}
 	if e.Err != nil {
-		return []Action{Propose{Op: topology.Refuse{Report: l.reportOn(t.Session), Reason: reason(e.Err)}}}
+		return []Action{Propose{Op: topology.Refuse{Report: l.reportOn(t.Session), Reason: topology.ReasonOf(e.Err)}}}
 	}
 	out := []Action{Propose{Op: topology.SourceReady{Report: l.reportOn(t.Session)}}}
 	if foldAtStarting {
@@ -198,12 +211,6 @@ func (l *Lifecycle) reportOn(session uint64) topology.Report {
 	return topology.Report{Session: session, Node: l.self, Incarnation: l.life}
 }
 
-// reason returns the error's text in the length that the record takes.
-func reason(err error) topology.Reason {
-	text := err.Error()
-	return topology.Reason(text[:min(len(text), topology.MaxReason)])
-}
-
 func (l *Lifecycle) handoff() Handoff {
 	t := l.part.Transfer
 	return Handoff{Type: t.Type, Session: t.Session, Target: t.Target}
@@ -216,7 +223,7 @@ func (l *Lifecycle) stagingCreated(e StagingCreated) []Action {
 	}
 	if e.Err != nil {
 		l.state = Absent{}
-		return []Action{Propose{Op: topology.Refuse{Report: l.reportOn(e.Session), Reason: reason(e.Err)}}}
+		return []Action{Propose{Op: topology.Refuse{Report: l.reportOn(e.Session), Reason: topology.ReasonOf(e.Err)}}}
 	}
 	s.Created = true
 	l.state = s
@@ -247,6 +254,7 @@ const (
 	WrongOwner                      // answer who owns the partition
 	StaleRing                       // the sender's ring is below the fence (F16), or a forwarded command found no owner (F14)
 	RefuseFrozen                    // too many are parked
+	StaleSession                    // the session is over, or not one of the sender with this vnode (F3, F4)
 )
 
 // Admit decides how a command is served that was sent by the ring of
@@ -292,6 +300,28 @@ func (l *Lifecycle) AdmitFence(version, epoch uint64) Verdict {
 		return WrongOwner
 	}
 	if _, ok := l.state.(Activating); ok {
+		return l.Defer()
+	}
+	return Serve
+}
+
+// AdmitUnder is Admit for a command that changes the copy under a merge or a
+// repair (F3 to F5): the record that is applied here has the session open, between
+// that process and this vnode. maxSession is the highest one admitted before, on
+// disk.
+func (l *Lifecycle) AdmitUnder(session uint64, from ring.NodeID, incarnation, ringVersion, maxSession uint64) Verdict {
+	t := l.under
+	switch {
+	case ringVersion < l.fence:
+		return StaleRing
+	case session < maxSession || session <= l.part.LastSession && (t == nil || t.Session != session):
+		return StaleSession
+	case t == nil || t.Session != session:
+		return l.Defer() // F5: opened by a record that is not applied here yet
+	case t.Target != l.self || t.TargetIncarnation != l.life || t.Source != from || t.SourceIncarnation != incarnation:
+		return StaleSession
+	}
+	if _, ok := l.state.(Owner); !ok {
 		return l.Defer()
 	}
 	return Serve

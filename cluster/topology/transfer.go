@@ -64,6 +64,12 @@ type Reason string
 // MaxReason is the longest Reason, in bytes.
 const MaxReason = 256
 
+// ReasonOf returns an error's text in the length that the record takes.
+func ReasonOf(err error) Reason {
+	text := err.Error()
+	return Reason(text[:min(len(text), MaxReason)])
+}
+
 // Reasons that Apply and the coordinator give, and those that participants share.
 const (
 	ReasonRefused           Reason = "refused"          // the source's kind said no to handoff_starting
