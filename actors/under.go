@@ -31,7 +31,7 @@ func (a *vnodeActor) admitUnder(f *letter) {
 		f.keep()
 		a.parked = append(a.parked, f)
 	case vnode.StaleRing:
-		a.refuseOwner(f, messages.CodeStaleRing)
+		a.refuseRing(f)
 	case vnode.StaleSession:
 		a.refuseSession(f)
 	default:

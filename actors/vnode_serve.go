@@ -41,7 +41,7 @@ func (a *vnodeActor) admit(f *letter) {
 	case vnode.WrongOwner:
 		a.refuseOwner(f, messages.CodeWrongOwner)
 	case vnode.StaleRing:
-		a.refuseOwner(f, messages.CodeStaleRing)
+		a.refuseRing(f)
 	case vnode.RefuseFrozen:
 		a.refuseOwner(f, messages.CodeFrozen)
 	}
@@ -63,7 +63,7 @@ func (a *vnodeActor) hold(f *letter) {
 		f.keep()
 		a.parked = append(a.parked, f)
 	case vnode.StaleRing:
-		a.refuseOwner(f, messages.CodeStaleRing)
+		a.refuseRing(f)
 	case vnode.WrongOwner:
 		a.refuseOwner(f, messages.CodeWrongOwner)
 	default:
@@ -79,6 +79,15 @@ func (a *vnodeActor) servesFrozen(f *letter) bool {
 	}
 	m, ok := a.module.(vnode.FrozenServer)
 	return ok && m.ServesFrozen(vnode.Command{Body: f.payload})
+}
+
+// refuseRing counts and refuses what was sent by a ring below the fence (F16), or
+// was sent on and found no owner (F14).
+func (a *vnodeActor) refuseRing(f *letter) {
+	if f.RingVersion < a.life.Fence() {
+		a.late().fenced.Add(1)
+	}
+	a.refuseOwner(f, messages.CodeStaleRing)
 }
 
 // refuseOwner answers that nothing was done here, and who owns the partition.
