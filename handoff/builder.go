@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/dee2748c/baton/messages"
 )
@@ -44,12 +45,15 @@ func (b *ItemsBuilder) Put(key, value []byte, version uint64) error {
 	if err := b.reserve(len(key), len(value)); err != nil {
 		return err
 	}
-	b.buf = append(b.buf, flagPut)
-	b.buf = binary.AppendUvarint(b.buf, uint64(len(key)))
-	b.buf = binary.AppendUvarint(b.buf, version)
-	b.buf = binary.AppendUvarint(b.buf, uint64(len(value)))
-	b.buf = append(b.buf, key...)
-	b.buf = append(b.buf, value...)
+	// reserve has made room for the longest header.
+	at := b.buf[len(b.buf):cap(b.buf)]
+	at[0] = flagPut
+	n := 1 + binary.PutUvarint(at[1:], uint64(len(key)))
+	n += binary.PutUvarint(at[n:], version)
+	n += binary.PutUvarint(at[n:], uint64(len(value)))
+	n += copy(at[n:], key)
+	n += copy(at[n:], value)
+	b.buf = b.buf[:len(b.buf)+n]
 	b.count++
 	return nil
 }
@@ -101,6 +105,7 @@ func (b *ItemsBuilder) reserve(key, value int) error {
 		if len(b.buf)+need > limit {
 			return ErrBatchFull
 		}
+		b.buf = slices.Grow(b.buf, need) // does nothing unless the limit was raised meanwhile
 		return nil
 	}
 	if room := max(limit, itemsHeaderSize+need); cap(b.buf) < room {

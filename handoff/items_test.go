@@ -280,3 +280,20 @@ func BenchmarkItems(b *testing.B) {
 		})
 	}
 }
+
+// TestItemsBuilder_raisedLimit wants a limit that grows within a batch to hold from there on.
+func TestItemsBuilder_raisedLimit(t *testing.T) {
+	b := handoff.NewItemsBuilder(100)
+	value := make([]byte, 30)
+	for i := range 20 {
+		if i == 1 {
+			b.Limit(4 << 10)
+		}
+		if err := b.Put([]byte{byte(i)}, value, uint64(i)); err != nil {
+			t.Fatalf("item %d: %v", i, err)
+		}
+	}
+	if items, err := handoff.ParseItems(b.Take()); err != nil || items.Len() != 20 {
+		t.Errorf("%d items, %v", items.Len(), err)
+	}
+}

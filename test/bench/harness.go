@@ -64,6 +64,7 @@ type Meter struct {
 
 	value float64 // given by Report, 0 if it follows from ops
 	note  string  // given by Note
+	floor float64 // given by Require, 0 if the benchmark's counts
 
 	profile    *os.File // nil while none is written
 	profileErr error
@@ -122,6 +123,9 @@ func (m *Meter) stopProfile() {
 // rate that Stop was told: the median of latencies, say.
 func (m *Meter) Report(value float64) { m.value = value }
 
+// Require sets the value that has to be reached where it depends on the machine.
+func (m *Meter) Require(value float64) { m.floor = value }
+
 // Note adds words to the value of the run: the other percentiles, say.
 func (m *Meter) Note(format string, args ...any) { m.note = fmt.Sprintf(format, args...) }
 
@@ -138,6 +142,7 @@ type sample struct {
 	cpuUS  float64 // per operation
 	allocs float64 // per operation
 	note   string
+	floor  float64
 }
 
 // timeUnits are the units of time per operation.
@@ -155,7 +160,7 @@ func (c Case) measure(m Meter) (sample, error) {
 	if !m.stopped || m.ops <= 0 || m.wall <= 0 {
 		return sample{}, fmt.Errorf("%s: measured nothing", c.Name)
 	}
-	s := sample{cpuUS: float64(m.used.Microseconds()) / m.ops, allocs: float64(m.mallocs) / m.ops, note: m.note}
+	s := sample{cpuUS: float64(m.used.Microseconds()) / m.ops, allocs: float64(m.mallocs) / m.ops, note: m.note, floor: m.floor}
 	switch {
 	case m.value > 0:
 		s.value = m.value
@@ -226,6 +231,9 @@ func (b Bench) result(own, limit []sample) Result {
 		} else {
 			r.Ratio = b.better(mid.value, bound.value)
 		}
+	}
+	if mid.floor > 0 {
+		b.Floor = mid.floor
 	}
 	r.Missed = b.missed(r)
 	return r
