@@ -122,7 +122,7 @@ func TestChaos(t *testing.T) {
 func TestWorld_sameSeedSameHash(t *testing.T) {
 	run := func(seed uint64) uint64 {
 		c := chaos(seed)
-		if err := c.Run(func() bool { return c.W.now > 5*time.Second }, time.Minute); err != nil {
+		if err := c.Run(func() bool { return c.W.now > 2*time.Second }, time.Minute); err != nil {
 			rerun(t, seed, err)
 		}
 		return c.W.Hash()

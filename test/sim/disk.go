@@ -30,6 +30,8 @@ type Disk struct {
 	synced  int // records that a crash does not take
 	crashes int
 
+	touched func(synced bool) // hears of each write, and of each sync before it counts; nil: nobody
+
 	busy    bool          // a sync is under way
 	waiting []func(error) // for the next one
 }
@@ -57,6 +59,9 @@ func newDisk(w *World) *Disk { return &Disk{w: w, SyncTime: 200 * time.Microseco
 // Put appends a record. It is durable after a sync that begins later.
 func (d *Disk) Put(key string, data []byte) {
 	d.records = append(d.records, newRecord(key, data))
+	if d.touched != nil {
+		d.touched(false)
+	}
 }
 
 // Sync makes what was put before durable and then calls done, with ErrSync when it failed. Those that come
@@ -72,6 +77,9 @@ func (d *Disk) begin() {
 	upTo, crashes, waiting := len(d.records), d.crashes, d.waiting
 	d.busy, d.waiting = true, nil
 	d.w.After(d.SyncTime, func() {
+		if d.touched != nil && crashes == d.crashes {
+			d.touched(true)
+		}
 		if crashes != d.crashes {
 			return
 		}
