@@ -1,8 +1,6 @@
 package sim
 
 import (
-	"fmt"
-
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/handoff"
@@ -138,8 +136,4 @@ func (n *Node) receiveFrame(f *frame) {
 		}
 	}
 	n.c.Counts.Fenced++
-}
-
-func (f *frame) String() string {
-	return fmt.Sprintf("%T of session %d", f.event, f.Session)
 }

@@ -21,13 +21,12 @@ type Network struct {
 	// Tamper decides about each frame, request and response that is sent, if it is not nil.
 	Tamper func(from, to ring.NodeID, msg any) Fate
 
-	w     *World
-	to    map[ring.NodeID]func(from ring.NodeID, msg any)
-	cut   map[[2]ring.NodeID]bool
-	data  map[[2]ring.NodeID]bool // cuts of what goes between vnodes
-	mute  map[ring.NodeID]bool    // who neither sends nor gets messages of the log
-	late  []func()                // what waits for WakeLate
-	woken int
+	w    *World
+	to   map[ring.NodeID]func(from ring.NodeID, msg any)
+	cut  map[[2]ring.NodeID]bool
+	data map[[2]ring.NodeID]bool // cuts of what goes between vnodes
+	mute map[ring.NodeID]bool    // who neither sends nor gets messages of the log
+	late []func()                // what waits for WakeLate
 }
 
 // A Fate is what happens to a message.
@@ -120,7 +119,6 @@ func (n *Network) WakeLate() { n.Wake(time.Second) }
 // Wake lets all arrive that is on the way for long, within a time, in any order, and says how much it is.
 func (n *Network) Wake(within time.Duration) int {
 	count := len(n.late)
-	n.woken += count
 	for _, arrive := range n.late {
 		n.w.After(n.w.Between(0, within), arrive)
 	}

@@ -344,10 +344,8 @@ func (n *Node) follow(old, s topology.State) {
 				}
 			}
 			concerned := part.Owner == n.ID || part.Transfer != nil && (part.Transfer.Source == n.ID || part.Transfer.Target == n.ID)
-			if x := n.parts[k][p]; x != nil {
-				n.tell(x)
-			} else if concerned {
-				n.vnode(k, p)
+			if n.parts[k][p] != nil || concerned {
+				n.tell(n.vnode(k, p))
 			}
 		}
 	}

@@ -198,7 +198,6 @@ func (n *Node) vnode(k int, p ring.Partition) *partition {
 	x := n.parts[k][p]
 	if x == nil {
 		x = newPartition(n, k, p)
-		n.tell(x)
 	}
 	return x
 }

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"fmt"
 	"time"
 
 	"github.com/dee2748c/baton/cluster/topology"
@@ -291,8 +290,4 @@ func (s *sourceTask) send(t messages.Type, seq uint64, event handoff.ReceiverEve
 		Kind: s.x.id.Kind, Partition: uint32(s.x.id.Partition), Session: s.transfer.Session,
 		Epoch: s.transfer.Epoch, RingVersion: n.shown.Version(), Seq: seq,
 	}, conn: s.conn, event: event, session: s.transfer.Session}, s.out)
-}
-
-func (s *sourceTask) String() string {
-	return fmt.Sprintf("source of %v under session %d", s.x.id, s.transfer.Session)
 }
