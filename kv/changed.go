@@ -27,13 +27,13 @@ func (p *partition) changed(cx *vnode.Context, head ring.Partition, storeKey []b
 	p.changedTree(cx, head, storeKey, old, now)
 }
 
-// decode is State.Decode of what is stored under a store key. Damaged bytes are
+// decode is State.decodeWhole of what is stored under a store key. Damaged bytes are
 // not repaired in their place: the copy has lost what it acknowledged for the key,
 // as it has when the store gives up what it can't read. Another copy alone does
 // not know what that was, so this one may not pass for whole before it has been
 // compared with all others, and gives no more dots as who it was.
 func decode(cx *vnode.Context, s *State, storeKey, stored []byte) error {
-	err := s.Decode(stored)
+	err := s.decodeWhole(stored)
 	if errors.Is(err, ErrCorrupt) {
 		cx.Damage(storeKey)
 	}

@@ -123,30 +123,70 @@ func appendContent(dst []byte, c *Content) []byte {
 // decodeContent sets the fields of the zero c without copying. It fails with
 // [ErrCorrupt] or [ErrFormat].
 func decodeContent(c *Content, raw []byte) error {
-	last := byte(0)
-	for rest := raw; len(rest) > 0; {
-		tag := rest[0]
-		field, after, ok := cutBytes(rest[1:])
-		if !ok || tag < last || (tag == last && tag != tagMeta && tag != tagLink && tag != tagIndex) {
-			return fmt.Errorf("content, tag %d: %w", tag, ErrCorrupt)
+	for last, rest := byte(0), raw; len(rest) > 0; {
+		tag, field, after, err := cutField(last, rest)
+		if err != nil {
+			return err
 		}
 		if tag == tagValue {
-			if len(after) != 0 {
-				return fmt.Errorf("content, %d bytes after its value: %w", len(after), ErrCorrupt)
-			}
 			c.Value = field
 			return nil
 		}
-		if err := c.setField(tag, field); err != nil {
+		c.setField(tag, field)
+		last, rest = tag, after
+	}
+	return errNoValue
+}
+
+// checkContent fails as decodeContent does, and costs less.
+func checkContent(raw []byte) error {
+	for last, rest := byte(0), raw; len(rest) > 0; {
+		tag, _, after, err := cutField(last, rest)
+		if err != nil || tag == tagValue {
 			return err
 		}
 		last, rest = tag, after
 	}
-	return fmt.Errorf("content without a value: %w", ErrCorrupt)
+	return errNoValue
 }
 
-func (c *Content) setField(tag byte, field []byte) error {
-	ok := len(field) > 0
+var errNoValue = fmt.Errorf("content without a value: %w", ErrCorrupt)
+
+// cutField returns the field that follows one of tag last. The value is the last one.
+func cutField(last byte, rest []byte) (tag byte, field, after []byte, err error) {
+	tag = rest[0]
+	field, after, ok := cutBytes(rest[1:])
+	if !ok || tag < last || (tag == last && tag != tagMeta && tag != tagLink && tag != tagIndex) {
+		return 0, nil, nil, fmt.Errorf("content, tag %d: %w", tag, ErrCorrupt)
+	}
+	ok = len(field) > 0
+	switch tag {
+	case tagContentType, tagEncoding, tagCharset:
+	case tagMeta:
+		_, _, ok = cutBytes(field)
+	case tagLink:
+		var rest []byte
+		if _, rest, ok = cutBytes(field); ok {
+			_, _, ok = cutBytes(rest)
+		}
+	case tagIndex:
+		_, ok = cutIndex(field)
+	case tagValue:
+		if len(after) > 0 {
+			return 0, nil, nil, fmt.Errorf("content, %d bytes after its value: %w", len(after), ErrCorrupt)
+		}
+		ok = true
+	default:
+		return 0, nil, nil, fmt.Errorf("content, tag %d: %w", tag, ErrFormat)
+	}
+	if !ok {
+		return 0, nil, nil, fmt.Errorf("content, field of tag %d: %w", tag, ErrCorrupt)
+	}
+	return tag, field, after, nil
+}
+
+// setField takes over a field of cutField.
+func (c *Content) setField(tag byte, field []byte) {
 	switch tag {
 	case tagContentType:
 		c.ContentType = view(field)
@@ -155,26 +195,16 @@ func (c *Content) setField(tag byte, field []byte) error {
 	case tagCharset:
 		c.Charset = view(field)
 	case tagMeta:
-		var name, value []byte
-		name, value, ok = cutBytes(field)
+		name, value, _ := cutBytes(field)
 		c.Meta = append(c.Meta, Attribute{Name: view(name), Value: view(value)})
 	case tagLink:
-		var bucket, key, rest []byte
-		if bucket, rest, ok = cutBytes(field); ok {
-			key, rest, ok = cutBytes(rest)
-		}
+		bucket, rest, _ := cutBytes(field)
+		key, rest, _ := cutBytes(rest)
 		c.Links = append(c.Links, Link{Bucket: view(bucket), Key: view(key), Tag: view(rest)})
 	case tagIndex:
-		var e Index
-		e, ok = cutIndex(field)
+		e, _ := cutIndex(field)
 		c.Indexes = append(c.Indexes, e)
-	default:
-		return fmt.Errorf("content, tag %d: %w", tag, ErrFormat)
 	}
-	if !ok {
-		return fmt.Errorf("content, field of tag %d: %w", tag, ErrCorrupt)
-	}
-	return nil
 }
 
 func cutIndex(field []byte) (e Index, ok bool) {

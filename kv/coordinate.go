@@ -116,7 +116,7 @@ func (p *partition) take(cx *vnode.Context, w *command) error {
 		return err
 	}
 	p.other = p.other.emptied()
-	if err := p.other.Decode(w.rawWrite.state); err != nil {
+	if err := p.other.decodeWhole(w.rawWrite.state); err != nil {
 		return fmt.Errorf("state that comes with a write of %q/%q: %w: %w", w.bucket, w.name, err, ErrBadRequest)
 	}
 	if w.flags&putSettle != 0 {

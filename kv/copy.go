@@ -118,7 +118,7 @@ func (p *partition) mergeItem(cx *vnode.Context, flags byte, key, state []byte, 
 	w := p.last.begin(rawWrite{})
 	defer p.last.begin(rawWrite{})
 	p.other = p.other.emptied()
-	if err := p.other.Decode(state); err != nil {
+	if err := p.other.decodeWhole(state); err != nil {
 		return nil, fmt.Errorf("merge of %q/%q: %w: %w", bucketName, name, err, ErrBadRequest)
 	}
 	if stored != nil {

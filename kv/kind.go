@@ -36,7 +36,7 @@ func (kind) CheckItem(key, value []byte) error {
 		return err
 	}
 	var s State
-	return s.Decode(value)
+	return s.decodeWhole(value)
 }
 
 // partition serves one partition. What it holds beside the store follows from

@@ -263,7 +263,24 @@ func damaged(stored []byte) bool {
 	var dots [3]Dot
 	var siblings [2]Sibling
 	s := State{Clock: dots[:0], Siblings: siblings[:0]}
-	return errors.Is(s.Decode(stored), ErrCorrupt)
+	return errors.Is(s.decodeWhole(stored), ErrCorrupt)
+}
+
+// decodeWhole is Decode that also fails with [ErrCorrupt] if the content of a
+// sibling can't be decoded. A content with a field that this build does not know
+// is taken as it is.
+func (s *State) decodeWhole(stored []byte) error {
+	if err := s.Decode(stored); err != nil {
+		return err
+	}
+	for i := range s.Siblings {
+		if v := &s.Siblings[i]; !v.Deleted {
+			if err := checkContent(v.Content); errors.Is(err, ErrCorrupt) {
+				return fmt.Errorf("stored object, sibling %d: %w", i, err)
+			}
+		}
+	}
+	return nil
 }
 
 // cutStored returns the context of a stored object, and its siblings.

@@ -38,7 +38,7 @@ type transcript struct {
 //	copies [n=N] [down=(b,c)] and properties of the bucket   empty copies; ends what was there
 //	hold at=(a,b) value=V | at=(a,b) removed                 these copies have got a write
 //	know                                                     the object's context, for puts and deletes with "known"
-//	spoil at=a   incomplete at=a   grace at=(a,b)            they are damaged, lack data, see the next period
+//	spoil at=a [content]   incomplete at=a   grace at=(a,b)            they are damaged, lack data, see the next period
 //	put value=V | get | delete                               and options of the request
 //	answer from=a   fail from=a [unknown] [spare=s]          the end of a Send; unknown was not done
 //	expire                                                   the time is up
@@ -178,7 +178,11 @@ func (x *transcript) change() {
 		case "spoil":
 			item := s.store[transcriptKey]
 			item.Value = append([]byte(nil), item.Value...)
-			item.Value[1] = 200
+			if x.d.HasArg("content") {
+				item.Value[len(item.Value)-1-len("v")]++ // the length of the value
+			} else {
+				item.Value[1] = 200
+			}
 			s.store[transcriptKey] = item
 		case "incomplete":
 			s.copied.Incomplete = true
