@@ -12,6 +12,7 @@ import (
 
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/handoff"
+	"github.com/dee2748c/baton/inject"
 	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/store"
 )
@@ -292,6 +293,7 @@ func (st *sourceStream) do(action handoff.SenderAction) {
 	case handoff.SendHello:
 		st.send(messages.Header{Type: messages.TypeHandoffHello, Seq: uint64(x.Attempt)}, marshal(&messages.HandoffHello{Codec: handoff.Codec, Type: uint32(st.transfer.Type)}))
 	case handoff.RequestFold:
+		inject.At(inject.FoldBefore)
 		st.requestFold()
 	case handoff.ReadBulk:
 		st.readBulk(x)
@@ -303,12 +305,14 @@ func (st *sourceStream) do(action handoff.SenderAction) {
 			items.Flags = messages.FlagBulkEnd
 		}
 		st.send(items, x.Payload)
+		inject.At(inject.SentFirst)
 		if st.stream.Copies() {
 			st.bulk.Recycle(x.Payload)
 		}
 	case handoff.SendDelta:
 		st.send(messages.Header{Type: messages.TypeHandoffDelta, Seq: x.Seq}, x.Payload)
 	case handoff.SendFin:
+		inject.At(inject.FinBefore)
 		st.send(messages.Header{Type: messages.TypeHandoffFin}, marshal(handoff.FinMessage(x.Seal)))
 	case handoff.SendAbort:
 		if st.stream != nil {

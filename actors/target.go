@@ -14,6 +14,7 @@ import (
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/handoff"
+	"github.com/dee2748c/baton/inject"
 	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/store"
 	"github.com/dee2748c/baton/vnode"
@@ -240,6 +241,7 @@ func (t *targetStream) do(action handoff.ReceiverAction) {
 	case handoff.Apply:
 		t.guarded(func(context.Context) error { return t.apply(x) })
 	case handoff.SyncStaging:
+		inject.At(inject.SyncBefore)
 		t.guarded(t.sync)
 	case handoff.StoreSeal:
 		t.guarded(func(ctx context.Context) error { return t.storeSeal(ctx, x.Seal) })
@@ -311,9 +313,11 @@ func (t *targetStream) apply(x handoff.Apply) error {
 	} else if err := t.decode(x.Items); err != nil {
 		return err
 	}
+	inject.At(inject.ApplyBefore)
 	if err := t.store(x); err != nil {
 		return err
 	}
+	inject.At(inject.ApplyAfter)
 	t.late(x.Seq)
 	t.host.progress.moved(t.session, false, x.Items.Len(), x.Items.Size())
 	t.answer(handoff.Applied{Seq: x.Seq})
@@ -463,5 +467,6 @@ func (a *vnodeActor) sealCopy(m *sealCopy) {
 		m.reply <- fmt.Errorf("seal of %v not stored: %w", a.id, messages.ErrInternal)
 		return
 	}
+	inject.At(inject.SealedAfter)
 	m.reply <- nil
 }

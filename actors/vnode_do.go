@@ -7,6 +7,7 @@ import (
 
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/handoff"
+	"github.com/dee2748c/baton/inject"
 	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/vnode"
 )
@@ -150,6 +151,7 @@ func (a *vnodeActor) keep(change func()) bool {
 func (a *vnodeActor) storeFreeze(session uint64) {
 	a.frozenAt = time.Now()
 	if a.keep(func() { a.record.Frozen = session }) {
+		inject.At(inject.FrozenAfter)
 		a.step(vnode.FreezeStored{Session: session})
 	}
 }
@@ -213,6 +215,7 @@ func (a *vnodeActor) replayParked() {
 }
 
 func (a *vnodeActor) createStaging(t topology.Transfer) {
+	inject.At(inject.StagingBefore)
 	err := func() error {
 		if t.Session < a.record.MaxSession {
 			return fmt.Errorf("session %d below %d", t.Session, a.record.MaxSession) // F4
@@ -246,11 +249,13 @@ func (a *vnodeActor) dropStaging(session uint64) {
 }
 
 func (a *vnodeActor) promote(x vnode.Promote) {
+	inject.At(inject.PromoteBefore)
 	if err := a.kind.engine.Promote(a.id, x.Session); err != nil {
 		a.log.Error("copy not promoted", "session", x.Session, "err", err)
 		return
 	}
 	a.late().drain(x.Session)
+	inject.At(inject.PromoteAfter)
 	a.keep(func() {
 		a.record.Epoch, a.record.Sealed, a.record.Seal, a.record.Tombstone = x.Epoch, 0, nil, ""
 	})
@@ -258,6 +263,7 @@ func (a *vnodeActor) promote(x vnode.Promote) {
 }
 
 func (a *vnodeActor) deleteData(x vnode.DeleteData) {
+	inject.At(inject.DeleteBefore)
 	if d, ok := a.module.(vnode.Deleter); ok {
 		a.guard(d.Delete)
 	}
@@ -268,6 +274,7 @@ func (a *vnodeActor) deleteData(x vnode.DeleteData) {
 		a.log.Error("data not dropped", "err", err)
 		return
 	}
+	inject.At(inject.DeleteAfter)
 	a.log.Info("handoff deleted", "session", x.Session, "owner", string(x.Owner))
 	to := a.pid
 	a.cleaned(x.Session, func() { a.host.system.Root.Send(to, stepEvent{vnode.DataDeleted{Session: x.Session}}) })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/inject"
 )
 
 // CoordinatorOptions configures a Coordinator.
@@ -101,7 +102,9 @@ func (c *Coordinator) Run(ctx context.Context) error {
 
 // propose proposes and lets the machine go on with the answer.
 func (c *Coordinator) propose(ctx context.Context, a Propose) []Action {
+	inject.At(inject.OpenBefore)
 	out, err := c.proposer.Propose(ctx, a.Term, a.Ops...)
+	inject.At(inject.OpenAfter)
 	if err != nil && ctx.Err() == nil {
 		c.log.Warn("proposal without answer", "operations", len(a.Ops), "err", err)
 	}

@@ -7,7 +7,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -24,6 +26,12 @@ const command = "github.com/dee2748c/baton/cmd/node"
 
 // binary is the path of the built command.
 var binary string
+
+// injectable builds the command with the points of package inject, once, and returns its path.
+var injectable = sync.OnceValues(func() (string, error) {
+	path := binary + "-inject"
+	return path, build(path, "-tags", "inject")
+})
 
 // Main builds the binary, runs the tests and returns the exit code; TestMain of every package of
 // end-to-end tests calls it.
@@ -43,7 +51,7 @@ func buildAndRun(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	binary = filepath.Join(dir, "baton")
-	if err := build(); err != nil {
+	if err := build(binary); err != nil {
 		return 0, fmt.Errorf("build %s: %w", command, err)
 	}
 	ended := make(chan struct{})
@@ -57,8 +65,8 @@ func buildAndRun(m *testing.M) (code int, err error) {
 	return code, err
 }
 
-func build() error {
-	b := exec.Command("go", "build", "-o", binary, command)
+func build(path string, args ...string) error {
+	b := exec.Command("go", slices.Concat([]string{"build", "-o", path}, args, []string{command})...)
 	b.Stderr = os.Stderr
 	if err := b.Run(); err != nil {
 		return err

@@ -53,6 +53,8 @@ type Options struct {
 	RingSize int
 	// Args are given to every start of every node.
 	Args []string
+	// Inject makes the nodes run a binary that faults can be injected into; see Node.Arm.
+	Inject bool
 }
 
 // Cluster is the nodes of one test. Its methods fail the test when something goes wrong; they are

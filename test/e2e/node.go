@@ -72,7 +72,15 @@ func (n *Node) Launch(more ...string) *Process {
 	if p := n.Process(); p != nil && p.Alive() {
 		n.c.t.Fatalf("%s runs already", n.Name)
 	}
-	p, err := launch(n.logFile, n.startArgs(more...)...)
+	path, env := binary, []string(nil)
+	if n.c.opts.Inject {
+		var err error
+		if path, err = injectable(); err != nil {
+			n.c.t.Fatal(err)
+		}
+		env = []string{"BATON_INJECT=" + n.armed()}
+	}
+	p, err := launch(n.logFile, path, env, n.startArgs(more...)...)
 	if err != nil {
 		n.c.t.Fatal(err)
 	}

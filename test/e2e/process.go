@@ -33,16 +33,17 @@ type Process struct {
 	exited chan struct{}
 }
 
-// launch starts the binary in a process group of its own. What it prints goes to the file too.
-func launch(logFile *os.File, args ...string) (*Process, error) {
+// launch starts a binary in a process group of its own, with some variables more than all have. What it
+// prints goes to the file too.
+func launch(logFile *os.File, path string, env []string, args ...string) (*Process, error) {
 	p := &Process{
-		cmd:    exec.Command(binary, args...),
+		cmd:    exec.Command(path, args...),
 		stdout: &readyWriter{log: logFile, line: make(chan []byte, 1)},
 		stderr: &tail{log: logFile},
 		exited: make(chan struct{}),
 	}
 	p.cmd.Stdout, p.cmd.Stderr = p.stdout, p.stderr
-	p.cmd.Env = environment()
+	p.cmd.Env = append(environment(), env...)
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	p.cmd.WaitDelay = 5 * time.Second
 	started := make(chan error)

@@ -21,7 +21,7 @@ type Entry struct {
 // Lines is the layer table, top first. A package imports only packages on
 // lines above its own.
 var Lines = [][]Entry{
-	{{Path: "messages", Pure: true}},
+	{{Path: "messages", Pure: true}, {Path: "inject"}},
 	{{Path: "cluster/ring", Pure: true}},
 	{{Path: "cluster/topology", Pure: true}},
 	{{Path: "store"}},

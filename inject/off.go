@@ -1,0 +1,6 @@
+//go:build !inject
+
+package inject
+
+// At does nothing in this build.
+func At(Point) {}
