@@ -50,6 +50,15 @@ var table = []Mutant{
 		Red:      []string{"TestLifecycle_transcripts"},
 	},
 	{
+		Name: "F3, F6: a page of a merge has an effect after its session",
+		Edits: []Edit{
+			{"vnode/lifecycle.go", "(t == nil || t.Session != session):\n\t\treturn StaleSession", "(t == nil || t.Session != session):\n\t\treturn Serve"},
+			{"actors/under.go", "if err != nil {\n\t\ta.refuseSession(f)\n\t\treturn\n\t}\n\tdefer g.Leave()", "if err == nil {\n\t\tdefer g.Leave()\n\t}"},
+		},
+		Packages: []string{"./test/quorum"},
+		Red:      []string{"TestParkedWriter_merge"},
+	},
+	{
 		Name: "F16: a request below the fence is served",
 		Edits: []Edit{{
 			"vnode/lifecycle.go", "if ringVersion < l.fence {", "if false {",

@@ -258,7 +258,7 @@ func pass(d time.Duration) { <-time.After(d) }
 
 // countKind counts: "w" and a name adds one to it, "r" and a name reads it, "f"
 // and a name reads it also where the vnode is frozen. The answer is the count.
-// "e" and a name answers the number of the write, "p" panics.
+// "x" and a name removes it, "e" and a name answers the number of the write, "p" panics.
 type countKind struct{}
 
 func (countKind) Name() topology.Kind { return kindName }
@@ -298,6 +298,9 @@ func (counter) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposi
 		n := cx.Event()
 		cx.Put(name, binary.BigEndian.AppendUint64(nil, n))
 		return vnode.Reply{Body: binary.BigEndian.AppendUint64(nil, n)}
+	case 'x':
+		cx.Delete(name)
+		return vnode.Reply{}
 	case 'p':
 		panic("as asked")
 	case 'd':
