@@ -59,7 +59,11 @@ func (h *Host) applyKind(e *kindEntry, old, v *View) {
 			part.Transfer != nil && (part.Transfer.Source == h.opts.Self.Node || part.Transfer.Target == h.opts.Self.Node)
 		if old != nil {
 			before := old.Part(name, p)
-			if before.Transfer == part.Transfer && before.Owner == part.Owner && before.Epoch == part.Epoch && old.Fence() == v.Fence() {
+			// A transfer may begin and end between two views: its certificate is for the history.
+			c := part.Certificate
+			certified := c != nil && c != before.Certificate && (c.Source == h.opts.Self.Node || c.Target == h.opts.Self.Node)
+			concerned = concerned || certified
+			if !certified && before.Transfer == part.Transfer && before.Owner == part.Owner && before.Epoch == part.Epoch && old.Fence() == v.Fence() {
 				continue
 			}
 		}
