@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/api/admin"
@@ -277,4 +279,48 @@ func TestHandoff_sealStuck(t *testing.T) {
 		t.Errorf("after the cancellation: %+v, %v", s.Alarms, err)
 	}
 	x.move(p, "a")
+}
+
+// TestHandoff_disableHints: a fallback hands nothing back to a node whose inbound transfers are disabled, and
+// does so when they are enabled.
+func TestHandoff_disableHints(t *testing.T) {
+	c := batontest.Start(t, batontest.Options{Nodes: 3, Node: baton.Options{RingSize: 8, AdminAddr: "127.0.0.1:0"}})
+	a := c.Node("a")
+	api, err := admin.NewClient("http://" + a.AdminAddr())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer api.Close()
+	inbound := admin.HandoffSwitchRequest{Node: "c", Kind: "kv", Direction: "inbound"}
+	if _, err := api.SwitchHandoff(t.Context(), inbound); err != nil {
+		t.Fatal(err)
+	}
+	c.Cut("a", "c")
+	c.Cut("b", "c")
+	for i := range 16 {
+		put := kv.Put{Object: kv.Object{Bucket: "b", Key: fmt.Sprint(i), Value: []byte("v")}}
+		if _, err := a.KV().Write(t.Context(), put); err != nil {
+			t.Fatalf("put %d: %v", i, err)
+		}
+	}
+	hints := func() int { return len(slices.Collect(a.View().AllHints())) }
+	until(t, "a hint", func() bool { return hints() > 0 })
+	kept := hints()
+	c.HealAll()
+	// Hand-backs begin within two seconds; a slow machine can only miss one.
+	for end := time.After(4 * time.Second); kept > 0; {
+		select {
+		case <-end:
+			kept = 0
+		case <-time.After(20 * time.Millisecond):
+			if now := hints(); now < kept {
+				t.Fatalf("%d hints became %d while c takes nothing in", kept, now)
+			}
+		}
+	}
+	inbound.On = true
+	if _, err := api.SwitchHandoff(t.Context(), inbound); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the end of all hints", func() bool { return hints() == 0 })
 }

@@ -145,7 +145,8 @@ func (a *fallbackActor) Receive(ctx actor.Context) {
 	case fallbackTick:
 		v := a.host.View()
 		owner, _ := v.Owner(a.of.Kind, a.of.Partition)
-		a.step(vnode.FallbackTick{Up: owner != "" && a.host.up(v, owner), Idle: a.commands == 0})
+		may := owner != "" && a.host.up(v, owner) && v.Sends(a.host.opts.Self.Node, a.of.Kind) && v.Receives(owner, a.of.Kind)
+		a.step(vnode.FallbackTick{Up: may, Idle: a.commands == 0})
 		a.commands = 0
 	case fallbackStep:
 		if refused, ok := m.event.(vnode.HintRefused); ok {

@@ -137,8 +137,8 @@ type (
 	HintRefused struct{ Err error }
 	// MergeAnswered: the proposal of a session was decided; Err refuses it.
 	MergeAnswered struct{ Err error }
-	// FallbackTick comes once a second. Up says that the owner seems to answer,
-	// Idle that no command came since the last tick.
+	// FallbackTick comes once a second. Up says that the owner seems to answer and
+	// that operators let data go there, Idle that no command came since the last tick.
 	FallbackTick struct{ Up, Idle bool }
 	// ReturnWanted asks for the hand-back now.
 	ReturnWanted struct{}
