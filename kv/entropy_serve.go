@@ -198,7 +198,7 @@ func (p *partition) treeStates(cx *vnode.Context, a *treeAsk, reply []byte) []by
 	var list []byte
 	items, at, next := 0, len(a.ranges), ""
 	add := func(key, stored []byte) {
-		if p.copiesOf(key) == a.n && t.state.Decode(stored) == nil && !t.state.expired(now, p.timeToLive(key)) {
+		if p.copiesOf(key) == a.n && decode(cx, &t.state, key, stored) == nil && !t.state.expired(now, p.timeToLive(key)) {
 			items++
 			list = appendBytes(appendBytes(list, key), stored)
 		}

@@ -135,6 +135,12 @@ func exchange(t fatal, head ring.Partition, n int, a, b *copied, limit int, betw
 // tryExchange is exchange that returns the error of a slice.
 func tryExchange(t fatal, head ring.Partition, n int, a, b *copied, limit int, between func()) (kv.Exchanged, error) {
 	t.Helper()
+	return exchangeAt(t, head, n, a, b, 0, limit, between)
+}
+
+// exchangeAt is tryExchange at a time in Unix milliseconds.
+func exchangeAt(t fatal, head ring.Partition, n int, a, b *copied, now uint64, limit int, between func()) (kv.Exchanged, error) {
+	t.Helper()
 	x := kv.NewExchange(head, n, a.at.ID, b.at.ID, kv.CopiesSignature(a.catalog))
 	for n := 0; n == 0 || x.More(); n++ {
 		if n > 10_000 {
@@ -143,7 +149,7 @@ func tryExchange(t fatal, head ring.Partition, n int, a, b *copied, limit int, b
 		set := replica.Set{Head: head, Grace: max(a.state.Grace, b.state.Grace), Copies: []replica.Copy{
 			{Entry: ring.Entry{Partition: a.at.ID, Node: a.at.Node}}, {Entry: ring.Entry{Partition: b.at.ID, Node: b.at.Node}},
 		}}
-		x.Slice(set, 0, limit)
+		x.Slice(set, now, limit)
 		sends := x.Step(replica.Event{Type: replica.Begin}, nil)
 		for len(sends) > 0 {
 			s := sends[0]
