@@ -84,6 +84,7 @@ soak: build ## fuzzers for a minute each, clusters of processes under faults, an
 		echo "seed $$seed, engine $$engine"; \
 		$(BIN) demo --seed $$seed --engine $$engine --json | tail -n 1 || exit 1; \
 	done; done
+	$(GO) test -count=1 -timeout 60m ./test/matrix -long
 	$(GO) test -count=1 -timeout 4h ./test/sim -long -v -run 'TestChaos|TestFleet|TestSoak|TestWorld_sameSeed'
 
 clean: ## remove what was built
