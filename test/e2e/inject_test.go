@@ -3,8 +3,8 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -125,13 +125,32 @@ func (s strike) strike(t *testing.T, c *e2e.Cluster, nodes []*e2e.Node, joiner *
 	}
 }
 
-// verify runs the audit of the certificates and the copies.
+// verify runs the audit of the certificates and the copies. A copy may have missed a write while its node
+// was away: it is repaired, as the audit says. Anything else that is found is wrong.
 func verify(t *testing.T, c *e2e.Cluster, via *e2e.Node) {
 	t.Helper()
-	if a := via.CLI("audit", "verify"); a.Code != 0 {
-		t.Fatalf("audit: exit code %d: %s%s", a.Code, strings.TrimSpace(a.Stdout), a.Stderr)
-	}
+	c.Await("the audit to find nothing", func() error {
+		a := via.CLI("audit", "verify")
+		if a.Code == 0 {
+			return nil
+		}
+		found := findings.FindAllStringSubmatch(a.Stdout, -1)
+		for _, f := range found {
+			if f[1] != "COPIES" {
+				t.Fatalf("audit: %s%s", a.Stdout, a.Stderr)
+			}
+			for _, n := range c.Nodes() {
+				if string(n.Name) == f[3] {
+					n.CLI("repair", f[2])
+				}
+			}
+		}
+		return fmt.Errorf("%d findings, exit code %d: %s%s", len(found), a.Code, a.Stdout, a.Stderr)
+	})
 }
+
+// findings are the lines of an audit that say what is wrong, of which kind's partition, at which node.
+var findings = regexp.MustCompile(`(?m)^([A-Z]+) +\w+/(\d+) at (\S+)`)
 
 // TestJoinTwoLeaveTwo: four nodes, three copies, quorum writes all the time, and again and again two nodes
 // join and two leave in one plan. Every acknowledged write is there after each round, and every certificate
