@@ -47,7 +47,7 @@ func (g *Generator) keeping() topology.Op {
 		return topology.OpenSession{Type: topology.Repair, Kind: k.Name, Partition: p, Node: o.Node, Incarnation: o.Incarnation, ExpectEpoch: x.Epoch}
 	}
 	return topology.MarkWhole{
-		Session: x.LastSession,Kind: k.Name, Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since - uint64(g.rnd.IntN(8)/7), Fence: g.state.Fence() - uint64(g.rnd.IntN(16)/15),
+		Session: x.LastSession, Kind: k.Name, Partition: p, Owner: x.Owner, Epoch: x.Epoch, Since: x.Since - uint64(g.rnd.IntN(8)/7), Fence: g.state.Fence() - uint64(g.rnd.IntN(16)/15),
 	}
 }
 
