@@ -257,6 +257,7 @@ func TestHandoff_disable(t *testing.T) {
 func TestHandoff_sealStuck(t *testing.T) {
 	x := newTransferring(t)
 	x.rate(topology.MinTransferRate)
+	x.ok(x.api.SwitchHandoff(x.ctx, admin.HandoffSwitchRequest{Kind: "pipe", Direction: "both"})) // or it may be stuck too
 	p := x.own()
 	x.move(p, "b")
 	tr := x.active(p, func(tr admin.Transfer) bool { return tr.Stage == "fold" && tr.Items > 0 })
