@@ -72,6 +72,9 @@ func TestHandoff_loadInterrupted(t *testing.T) {
 // TestHandoff_memory moves a partition that is several times what its transfer
 // may keep in memory at both ends together.
 func TestHandoff_memory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("under the race detector Pebble keeps its block cache on the heap that is measured here")
+	}
 	const (
 		size, object = 96 << 20, 64 << 10
 		allowed      = 32 << 20 // the window is 8 MiB, and the collector is some way behind
