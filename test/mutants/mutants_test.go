@@ -63,14 +63,24 @@ var table = []Mutant{
 		Edits: []Edit{{
 			"vnode/lifecycle.go", "if ringVersion < l.fence {", "if false {",
 		}},
-		Packages: []string{".", "./vnode"},
-		Red:      []string{"TestFence_staleCoordinator", "TestLifecycle_fence"},
+		Packages: []string{"./vnode"},
+		Red:      []string{"TestLifecycle_fence"},
 	},
 	{
-		Name: "F16: a copy that was given up is replaced before its neighbours hold the fence",
+		Name: "F16 and K6: a request below the fence is served, in whatever grace period it began",
+		Edits: []Edit{
+			{"vnode/lifecycle.go", "if ringVersion < l.fence {", "if false {"},
+			{"kv/coordinate.go", "return grace+1 < here", "return false"},
+		},
+		Packages: []string{"."},
+		Red:      []string{"TestFence_staleCoordinator"},
+	},
+	{
+		Name: "F16 and K6: a copy that was given up is replaced before its neighbours hold the fence, or have heard of the loss",
 		Edits: []Edit{
 			{"cluster/topology/incomplete.go", "case op.Fence < c.fence:", "case false:"},
-			{"entropy.go", "if view.Fence() == 0 {", "if true {"},
+			{"entropy_repair.go", "if view.Fence() == 0 {", "if true {"},
+			{"kv/coordinate.go", "return grace+1 < here", "return false"},
 		},
 		Packages: []string{"."},
 		Red:      []string{"TestFence_staleCoordinator"},
