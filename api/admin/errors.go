@@ -123,6 +123,12 @@ func (e *Error) Unwrap() error {
 	return ErrInternal
 }
 
+// Is reports that a request which was refused for want of room or time was not
+// done, whatever else its code says: nobody has to know the causes to know that.
+func (e *Error) Is(target error) bool {
+	return target == kv.ErrNotDone && (e.Code == "no_space" || e.Code == "overloaded")
+}
+
 // Status returns the HTTP status: 4xx except 409 for a request that has to be
 // changed, 409 for a refusal by the cluster's state, 5xx for what was not done
 // or may have been.

@@ -9,6 +9,9 @@ import (
 
 	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/topology"
+	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/messages"
+	"github.com/dee2748c/baton/vnode"
 )
 
 // TestError_everyRefusalHasACode holds the table to the record's codes: a
@@ -66,5 +69,19 @@ func TestError_text(t *testing.T) {
 		if got := toError("down", "n2", tt.err).Error(); got != tt.want {
 			t.Errorf("got %q, want %q", got, tt.want)
 		}
+	}
+}
+
+// TestError_notDone: a write that was refused since a disk is full is not done,
+// also for who asked through the API.
+func TestError_notDone(t *testing.T) {
+	for _, cause := range []error{messages.ErrNoSpace, vnode.ErrOverloaded, nil} {
+		err := toError("put", "b/k", errors.Join(kv.ErrNotDone, cause))
+		if !errors.Is(err, kv.ErrNotDone) || cause != nil && !errors.Is(err, cause) {
+			t.Errorf("caused by %v: got %v, code %s", cause, err, err.Code)
+		}
+	}
+	if err := toError("put", "b/k", kv.ErrUnknown); errors.Is(err, kv.ErrNotDone) {
+		t.Errorf("unknown is taken for not done: %v", err)
 	}
 }
