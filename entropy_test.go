@@ -132,6 +132,11 @@ func TestEntropy_raisedCopies(t *testing.T) {
 	if _, err := c.Node("b").Buckets().SetProperties(t.Context(), "", "b1", bucket.Changes{"n_val": 3}); err != nil {
 		t.Fatal(err)
 	}
+	// Copies whose nodes have not heard of it refuse to be compared.
+	version := c.Node("b").Record().State().Version()
+	for _, node := range c.Nodes() {
+		until(t, node.Name()+" to hear of the change", func() bool { return node.View().Version() >= version })
+	}
 	for _, node := range c.Nodes() {
 		repair(t, node)
 	}
