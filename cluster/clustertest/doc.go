@@ -22,6 +22,6 @@
 //	I10 all of this is linearizable while handles are cut, killed and restarted
 //
 // I6 runs the history of a [Generator], which others may use too, and I10 checks what concurrent callers
-// saw with porcupine against a small sequential model. The hooks of a [Fixture] say which faults a store
+// saw against a small sequential model. The hooks of a [Fixture] say which faults a store
 // can be given, and [Options] how long these two cases are.
 package clustertest

@@ -8,23 +8,17 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
-
-	"github.com/anishathalye/porcupine"
 
 	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
-// checkBudget bounds the check of a history.
-const checkBudget = 30 * time.Second
-
 // callers is the number of concurrent callers in Linearizable.
 const callers = 8
 
 // Linearizable lets concurrent callers propose and read at all handles of a store while the fixture's
-// faults happen, and checks with porcupine that all answers are those of one sequence of calls, each
-// within the time it took. A proposal whose outcome is unknown is repeated with the same ids, at once or
+// faults happen, and checks that all answers are those of one sequence of calls, each within the time it
+// took. A proposal whose outcome is unknown is repeated with the same ids, at once or
 // at the end, at any handle: it is one operation from its first try to its answer. One that never gets
 // an answer stays open.
 func Linearizable(t *testing.T, o Options, factory Factory) {
@@ -47,7 +41,7 @@ type bench struct {
 
 	mu      sync.Mutex
 	handles []Handle
-	history []porcupine.Operation
+	history []operation
 	doubts  []*proposal // given up; to be asked for at the end
 	started int
 	repeats int
@@ -57,10 +51,9 @@ type bench struct {
 
 // A proposal is one operation on its way to an answer.
 type proposal struct {
-	client int
-	began  int64
-	in     input
-	cmds   []topology.Command
+	began int64
+	in    input
+	cmds  []topology.Command
 }
 
 func checkLinearizable(ctx context.Context, o Options, f Fixture) (string, error) {
@@ -77,35 +70,13 @@ func checkLinearizable(ctx context.Context, o Options, f Fixture) (string, error
 	b.nemesis.heal(b.replace)
 	open := b.resolve()
 	for i, h := range b.handles {
-		if err := b.read(i, h); err != nil {
+		if err := b.read(h); err != nil {
 			return "", fmt.Errorf("the last read at handle %d: %w", i, err)
 		}
 	}
-	begun := time.Now()
-	result, info := porcupine.CheckOperationsVerbose(model, b.history, checkBudget)
-	report := fmt.Sprintf("%d operations of %d callers, faults %v, %d repeated proposals, %d without an answer; checked in %v: %s",
-		len(b.history), callers, b.nemesis.done, b.repeats, open, time.Since(begun).Round(time.Millisecond), result)
-	if result != porcupine.Ok {
-		return report, fmt.Errorf("%s; %s", report, unexplained(info))
-	}
-	return report, nil
-}
-
-// unexplained tells where the longest explanation of the history ends.
-func unexplained(info porcupine.LinearizationInfo) string {
-	var longest []porcupine.Operation
-	for _, partition := range info.PartialLinearizationsOperations() {
-		for _, ops := range partition {
-			if len(ops) > len(longest) {
-				longest = ops
-			}
-		}
-	}
-	text := fmt.Sprintf("%d operations can be put in an order, which ends with", len(longest))
-	for _, op := range longest[max(0, len(longest)-3):] {
-		text += fmt.Sprintf("\n  [%d, %d] %s", op.Call, op.Return, describe(op.Input, op.Output))
-	}
-	return text
+	report := fmt.Sprintf("%d operations of %d callers, faults %v, %d repeated proposals, %d without an answer",
+		len(b.history), callers, b.nemesis.done, b.repeats, open)
+	return report, explain(b.history)
 }
 
 // call is one caller: proposals and reads, until enough operations were started.
@@ -116,10 +87,10 @@ func (b *bench) call(client int) {
 		i := rnd.IntN(len(nodes))
 		if rnd.IntN(3) == 0 {
 			// A read without an answer says nothing.
-			_ = b.read(client, b.handle(i))
+			_ = b.read(b.handle(i))
 			continue
 		}
-		p := &proposal{client: client, in: drawInput(rnd, b.entry.Load())}
+		p := &proposal{in: drawInput(rnd, b.entry.Load())}
 		for _, op := range p.in.ops() {
 			seq++
 			p.cmds = append(p.cmds, topology.Command{ID: topology.CommandID{Proposer: fmt.Sprintf("caller-%d.%d", client, life), Seq: seq}, Op: op})
@@ -155,11 +126,11 @@ func (b *bench) replace(i int, h Handle) {
 	b.handles[i] = h
 }
 
-func (b *bench) record(client int, in input, out output, began int64) {
+func (b *bench) record(in input, out output, began int64) {
 	ended := b.stamp.next()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.history = append(b.history, porcupine.Operation{ClientId: client, Input: in, Call: began, Output: out, Return: ended})
+	b.history = append(b.history, operation{in: in, out: out, begun: began, ended: ended})
 }
 
 // propose proposes until it knows the outcome, or that there is none; sometimes it gives up in doubt,
@@ -171,7 +142,7 @@ func (b *bench) propose(p *proposal, rnd *rand.Rand) bool {
 		out, maybe, err := b.try(b.handle(rnd.IntN(len(nodes))), p)
 		switch {
 		case err == nil:
-			b.record(p.client, p.in, answer(out), p.began)
+			b.record(p.in, answer(out), p.began)
 			return true
 		case !maybe && !doubted:
 			return true // refused without effect
@@ -209,16 +180,16 @@ func (b *bench) resolve() int {
 	for i, p := range b.doubts {
 		out, _, err := insist(b.ctx, b.handles[i%len(b.handles)], p.cmds)
 		if err == nil {
-			b.record(p.client, p.in, answer(out), p.began)
+			b.record(p.in, answer(out), p.began)
 			continue
 		}
 		open++
-		b.record(p.client, p.in, output{unknown: true}, p.began)
+		b.record(p.in, output{unknown: true}, p.began)
 	}
 	return open
 }
 
-func (b *bench) read(client int, h Handle) error {
+func (b *bench) read(h Handle) error {
 	ctx, cancel := context.WithTimeout(b.ctx, b.opts.Patience)
 	defer cancel()
 	began := b.stamp.next()
@@ -228,6 +199,6 @@ func (b *bench) read(client int, h Handle) error {
 	}
 	v := reduce(state)
 	b.entry.Store(v.entry)
-	b.record(client, input{what: reading}, output{seen: v}, began)
+	b.record(input{what: reading}, output{seen: v}, began)
 	return nil
 }

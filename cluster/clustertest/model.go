@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 
-	"github.com/anishathalye/porcupine"
-
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 )
@@ -130,9 +128,7 @@ func step(s seen, in input, out output) (bool, seen) {
 	return out.unknown || out.last == want, s
 }
 
-func describe(in, out any) string {
-	i, _ := in.(input)
-	o, _ := out.(output)
+func describe(i input, o output) string {
 	what := [...]string{
 		reading: "read", counting: fmt.Sprintf("count %d", i.n),
 		writing: fmt.Sprintf("write %s=%d", registers[i.reg], i.nonce), refusing: "create again",
@@ -145,17 +141,4 @@ func describe(in, out any) string {
 		return fmt.Sprintf("%s: %+v", what, o.seen)
 	}
 	return fmt.Sprintf("%s: %v at version %d, term %d, incarnation %d", what, o.last.Code, o.last.Version, o.last.Term, o.last.Incarnation)
-}
-
-// model is the specification in porcupine's form. It begins with the created cluster.
-var model = porcupine.Model{
-	Init: func() any { return seen{version: 1} },
-	Step: func(state, in, out any) (bool, any) {
-		s, _ := state.(seen)
-		i, _ := in.(input)
-		o, _ := out.(output)
-		return step(s, i, o)
-	},
-	DescribeOperation: describe,
-	DescribeState:     func(state any) string { return fmt.Sprintf("%+v", state) },
 }
