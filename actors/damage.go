@@ -3,7 +3,6 @@ package actors
 import (
 	"errors"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -125,7 +124,7 @@ func (d *damages) excise(damage *store.CorruptError) {
 	// Some of it may be gone even if the rest could not be cut out.
 	for _, l := range lost {
 		d.host.log.Error("damaged items given up, to be repaired from the replicas", "partition", l.ID.String(), "from", l.From, "to", l.To)
-		if to := d.host.vnode(l.ID); to != nil {
+		if to := d.host.keeper(l.ID); to != nil {
 			d.host.system.Root.Send(to.pid, info{vnode.Excised{From: l.From, To: l.To}})
 		}
 	}
@@ -142,7 +141,8 @@ func (d *damages) excise(damage *store.CorruptError) {
 func (h *Host) markDamaged(lost []store.Excised) error {
 	var ops []topology.Op
 	for _, l := range lost {
-		op := topology.MarkDamaged{Kind: h.topologyKind(l.ID.Kind), Partition: l.ID.Partition}
+		of, _ := ofVnode(l.ID)
+		op := topology.MarkDamaged{Kind: of.Kind, Partition: of.Partition}
 		if e := h.kinds[op.Kind]; e != nil && !slices.Contains(ops, topology.Op(op)) {
 			ops = append(ops, op)
 		}
@@ -176,17 +176,20 @@ func (h *Host) markDamaged(lost []store.Excised) error {
 	return nil
 }
 
-// topologyKind returns the kind that a store's kind is of: its own, or that
-// which a fallback's begins with.
-func (h *Host) topologyKind(name topology.Kind) topology.Kind {
-	if _, own := h.kinds[name]; own {
-		return name
+// ofVnode returns the vnode whose data a store has; fallback says that it is what
+// a fallback keeps for it.
+func ofVnode(id store.ID) (of store.ID, fallback bool) {
+	if of, fallback = vnode.OfFallback(id); fallback {
+		return of, true
 	}
-	kind := ""
-	for known := range h.kinds {
-		if strings.HasPrefix(name, known) && len(known) > len(kind) {
-			kind = known
-		}
+	return id, false
+}
+
+// keeper returns the actor of a store of this node, nil if there is none.
+func (h *Host) keeper(id store.ID) *inbox {
+	of, fallback := ofVnode(id)
+	if fallback {
+		return h.fallback(of)
 	}
-	return kind
+	return h.vnode(of)
 }

@@ -155,6 +155,8 @@ func (a *fallbackActor) Receive(ctx actor.Context) {
 		a.step(m.event)
 	case *page:
 		a.returned(m)
+	case info:
+		a.inform(m.msg)
 	case *actor.Stopping:
 		for _, f := range a.parked {
 			a.host.refuse(f, messages.CodeClosed, "node stops")
@@ -327,7 +329,11 @@ func (a *fallbackActor) returnPage(session uint64) {
 		p.items, p.err = a.readPage()
 	}
 	if p.err == nil && len(p.items) > 0 {
-		p.command, p.err = merge.MergeCommand(grace, p.items)
+		var damaged [][]byte
+		if p.command, damaged, p.err = merge.MergeCommand(grace, p.items); len(damaged) > 0 {
+			a.host.undecoded(a.id, damaged)
+			p.err = fmt.Errorf("%d of its items can't be decoded and are given up, the first is %q: %w", len(damaged), damaged[0], store.ErrCorrupt)
+		}
 	}
 	if p.err != nil || len(p.items) == 0 {
 		a.host.system.Root.Send(a.pid, p)

@@ -218,6 +218,14 @@ func (s *server) fail(f *letter, err error) {
 	s.host.respondError(f, e)
 }
 
+// inform gives a message to the module, and commits what it writes.
+func (s *server) inform(msg any) {
+	if h, ok := s.module.(vnode.InfoHandler); ok && s.cx != nil {
+		_ = s.guard(func() { h.HandleInfo(s.context(), msg) })
+		s.commitChanges()
+	}
+}
+
 // unwritten tells the module that the last handler's batch is not in the store.
 func (s *server) unwritten() {
 	if h, ok := s.module.(vnode.InfoHandler); ok && s.cx != nil {

@@ -220,12 +220,7 @@ func recovered(r store.Record, staged uint64) vnode.Recovered {
 
 // inform gives a message of a helper to the module.
 func (a *vnodeActor) inform(msg any) {
-	h, ok := a.module.(vnode.InfoHandler)
-	if !ok {
-		return
-	}
-	a.guard(func() { h.HandleInfo(a.context(), msg) })
-	a.commitChanges()
+	a.server.inform(msg)
 	a.trySeal()
 }
 

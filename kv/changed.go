@@ -40,6 +40,13 @@ func decode(cx *vnode.Context, s *State, storeKey, stored []byte) error {
 	return err
 }
 
+// damaged reports whether an object is under a name that none of this partition's
+// has, or can't be decoded.
+func (p *partition) damaged(storeKey, stored []byte) bool {
+	_, bucketType, bucketName, key, err := p.name(storeKey)
+	return err != nil || checkName(bucketType, bucketName, key) != nil || damaged(stored)
+}
+
 // removeDamaged removes what does not decode of a range that was given up.
 func (p *partition) removeDamaged(cx *vnode.Context, from, to []byte) {
 	if end := []byte{spaceObject + 1}; to == nil || bytes.Compare(to, end) > 0 {
@@ -52,7 +59,7 @@ func (p *partition) removeDamaged(cx *vnode.Context, from, to []byte) {
 		return
 	}
 	for storeKey, stored := range cx.Scan(from, to) {
-		if damaged(stored) {
+		if p.damaged(storeKey, stored) {
 			cx.Delete(bytes.Clone(storeKey))
 			cx.Delete(appendInSpace(nil, spaceTombstone, storeKey))
 		}

@@ -167,14 +167,23 @@ func (p *partition) settles(flags byte, bucketType, bucketName string) bool {
 // MergeCommand returns the command by which a primary takes over the items of a
 // fallback, which were read in the grace period. Items that are not objects are
 // left out: the primary makes them.
-func (*partition) MergeCommand(grace uint64, items []store.Item) ([]byte, error) {
-	body := appendMergeHead(nil, mergeLookup, grace)
+func (p *partition) MergeCommand(grace uint64, items []store.Item) (command []byte, damaged [][]byte, err error) {
+	command = appendMergeHead(nil, mergeLookup, grace)
 	for i := range items {
-		if key := items[i].Key; len(key) > 0 && key[0] == spaceObject {
-			body = appendBytes(appendBytes(body, key), items[i].Value)
+		key := items[i].Key
+		if len(key) == 0 || key[0] != spaceObject {
+			continue
 		}
+		if p.damaged(key, items[i].Value) {
+			damaged = append(damaged, key)
+			continue
+		}
+		command = appendBytes(appendBytes(command, key), items[i].Value)
 	}
-	return body, nil
+	if len(damaged) > 0 {
+		return nil, damaged, nil
+	}
+	return command, nil, nil
 }
 
 // MergeReply reports whether the primary has taken over the items.

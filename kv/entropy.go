@@ -142,6 +142,9 @@ func (p *partition) HandleInfo(cx *vnode.Context, msg any) {
 		p.trees = trees{}
 	case vnode.Excised:
 		p.removeDamaged(cx, msg.From, msg.To)
+		if p.fallback {
+			return
+		}
 		p.current(cx)
 		p.recount(cx)
 		p.reindex(cx, msg.From, msg.To)

@@ -1,6 +1,7 @@
 package kv_test
 
 import (
+	"bytes"
 	"errors"
 	"math/rand/v2"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/replica"
+	"github.com/dee2748c/baton/vnode"
 )
 
 // A copy that lost its data coordinates a write before it has it again: that takes nothing from the
@@ -63,4 +65,48 @@ func TestWrite_coordinatorLosesIt(t *testing.T) {
 	w.end(0, answers)
 	got, err := r.Object()
 	t.Errorf("the write is acknowledged, and a read of a and c shows %v, %v", texts(got, err), err)
+}
+
+// TestFallback_damaged: what a fallback's primary would refuse is named by the
+// fallback, given up, and the rest is taken.
+func TestFallback_damaged(t *testing.T) {
+	f := serveAt(t, vnode.Partition{Kind: kv.KindName, ID: testHead, Size: 64, Node: "b", Fallback: true})
+	primary := serveAt(t, vnode.Partition{Kind: kv.KindName, ID: testHead, Size: 64, Node: "a"})
+	for _, key := range []string{"k", "rot", "torn"} {
+		r := value("v", "")
+		r.Object.Key = key
+		f.write(r)
+	}
+	good := kv.AppendKey(nil, testHead, "", "b", "k")
+	want := string(f.store[string(good)].Value)
+	spoil := func(key, value []byte) []byte {
+		item := f.store[string(key)]
+		item.Key, item.Value = key, value
+		f.store[string(key)] = item
+		return key
+	}
+	torn := kv.AppendKey(nil, testHead, "", "b", "torn")
+	bad := [][]byte{
+		spoil([]byte{good[0]}, []byte("no name")),
+		spoil(kv.AppendKey(nil, testHead, "", "b", "rot"), []byte("\x02rot")),
+		spoil(torn, f.store[string(torn)].Value[:9]),
+		spoil(kv.AppendKey(nil, testHead+20, "", "b", "k"), f.store[string(good)].Value),
+	}
+	merge := f.vnode.(vnode.Mergeable)
+	_, damaged, err := merge.MergeCommand(0, slices.Collect(f.items()))
+	if err != nil || !slices.EqualFunc(damaged, bad, bytes.Equal) {
+		t.Fatalf("damaged %q, %v, want %q", damaged, err, bad)
+	}
+	f.damaged = damaged
+	f.giveUp()
+	body, damaged, err := merge.MergeCommand(0, slices.Collect(f.items()))
+	if err != nil || damaged != nil {
+		t.Fatal(damaged, err)
+	}
+	if err := merge.MergeReply(primary.send(body)); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(primary.store[string(good)].Value); got != want || len(f.store) != 1 {
+		t.Errorf("%q arrived, want %q; %d items are left", got, want, len(f.store))
+	}
 }

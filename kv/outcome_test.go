@@ -83,9 +83,9 @@ func TestWrite_primariesDown(t *testing.T) {
 	// The primaries come back, and the fallbacks give them what they keep.
 	f.down[1], f.down[2] = false, false
 	for e, s := range f.spares {
-		body, err := s.vnode.(vnode.Mergeable).MergeCommand(f.grace, slices.Collect(s.items()))
-		if err != nil {
-			t.Fatal(err)
+		body, damaged, err := s.vnode.(vnode.Mergeable).MergeCommand(f.grace, slices.Collect(s.items()))
+		if err != nil || damaged != nil {
+			t.Fatal(err, damaged)
 		}
 		if err := s.vnode.(vnode.Mergeable).MergeReply(f.at(ring.Entry{Partition: e.Partition, Node: e.Node}).send(body)); err != nil {
 			t.Fatal(err)

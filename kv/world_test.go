@@ -235,9 +235,12 @@ func (w *world) expire(m replica.Machine) {
 // handBack gives a page of a fallback to its primary, and ends the fallback.
 func (w *world) handBack(e ring.Entry) {
 	s := w.spares[e]
-	body, err := s.vnode.(vnode.Mergeable).MergeCommand(w.view(e.Node).grace, slices.Collect(s.items()))
+	body, damaged, err := s.vnode.(vnode.Mergeable).MergeCommand(w.view(e.Node).grace, slices.Collect(s.items()))
 	if err != nil {
 		w.t.Fatal(err)
+	}
+	if err != nil || damaged != nil {
+		w.failf("hand-back of %v: %q is damaged, %v", e, damaged, err)
 	}
 	send := replica.Send{To: ring.Entry{Partition: e.Partition, Node: w.copies[e.Partition-testHead].at.Node}, Body: body}
 	w.merges = append(w.merges, send)

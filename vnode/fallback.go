@@ -33,7 +33,11 @@ type Mergeable interface {
 	// MergeCommand returns the command that adds items to a primary. Done twice,
 	// late, or in another order it comes to the same. grace is the grace period of
 	// the record before the items were read. The items are the caller's.
-	MergeCommand(grace uint64, items []store.Item) ([]byte, error)
+	//
+	// damaged are the keys of the items that are not what any writer wrote, which
+	// the primary would refuse with all beside them; then there is no command. The
+	// runtime gives them up as with Context.Damage.
+	MergeCommand(grace uint64, items []store.Item) (command []byte, damaged [][]byte, err error)
 	// MergeReply returns nil if the primary's answer says that it has all of the
 	// items.
 	MergeReply(body []byte) error

@@ -4,10 +4,15 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/store"
 	memstore "github.com/dee2748c/baton/store/memory"
+	"github.com/dee2748c/baton/vnode"
 )
 
 // brittle is an engine whose disk a test damages.
@@ -54,8 +59,8 @@ func TestHost_damage(t *testing.T) {
 		if !part.Incomplete || n.host.View().Part(kindName, 4).Incomplete {
 			t.Errorf("given up, and the view says %+v", part)
 		}
-		// A fallback's data is of the kind that its own begins with.
-		disk.met(&store.CorruptError{ID: store.ID{Kind: kindName + " of another", Partition: 6}, Err: store.ErrCorrupt})
+		// What a fallback keeps is lost for the primary.
+		disk.met(&store.CorruptError{ID: vnode.FallbackStore(store.ID{Kind: kindName, Partition: 6}), Err: store.ErrCorrupt})
 		if err := <-disk.excised; err != nil || !n.host.View().Part(kindName, 6).Incomplete {
 			t.Errorf("given up of a fallback: %v, %+v", err, n.host.View().Part(kindName, 6))
 		}
@@ -71,6 +76,53 @@ func TestHost_damage(t *testing.T) {
 		}
 		if err := <-stopped; err != nil && !errors.Is(err, context.Canceled) {
 			t.Error(err)
+		}
+	})
+}
+
+// TestFallback_undecoded: an item of a fallback that does not decode is lost, as
+// the record says before it is given up; all else is handed back.
+func TestFallback_undecoded(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		w.lose("c")
+		of := ring.Partition(0)
+		for w.log.State().Ring().Owner(of) != "c" {
+			of++
+		}
+		for i := range 10 {
+			w.write("a", of, fmt.Sprintf("key%d", i))
+		}
+		keeper := w.nodes[w.log.State().Hints(kindName, of)[0].Node]
+		part, err := keeper.engine.Open(vnode.FallbackStore(store.ID{Kind: kindName, Partition: of}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b store.Batch
+		b.Put([]byte("key5"), []byte("rot"), 1<<60)
+		if err := part.Write(&b); err != nil {
+			t.Fatal(err)
+		}
+		w.find()
+		said := false
+		w.until("all is handed back", func() bool {
+			for _, f := range keeper.host.Fallbacks() {
+				said = said || f.Err != nil && strings.Contains(f.Err.Error(), `"key5"`)
+			}
+			return len(slices.Collect(w.log.State().AllHints())) == 0
+		})
+		w.settled()
+		for i := range 10 {
+			if name := fmt.Sprintf("key%d", i); w.holds("c", store.ID{Kind: kindName, Partition: of}, name) != (i != 5) {
+				t.Errorf("%s at its primary: %v", name, i == 5)
+			}
+		}
+		for p := range ring.Partition(ringSize) {
+			if lost := w.log.State().Part(kindName, p); lost.Incomplete != (p == of) || lost.Lost != 0 != (p == of) {
+				t.Errorf("partition %d: %+v", p, lost)
+			}
+		}
+		if !said {
+			t.Error("nobody was told what was given up")
 		}
 	})
 }

@@ -327,12 +327,19 @@ func (counter) HandleInfo(cx *vnode.Context, msg any) {
 func (counter) ServesFrozen(cmd vnode.Command) bool { return cmd.Body[0] == 'f' }
 
 // MergeCommand is "m" and the counts by name; the higher of two stays.
-func (counter) MergeCommand(_ uint64, items []store.Item) ([]byte, error) {
-	body := []byte("m")
+func (counter) MergeCommand(_ uint64, items []store.Item) (body []byte, damaged [][]byte, err error) {
+	body = []byte("m")
 	for _, item := range items {
+		if len(item.Value) != 8 {
+			damaged = append(damaged, item.Key)
+			continue
+		}
 		body = append(append(append(body, byte(len(item.Key))), item.Key...), item.Value...)
 	}
-	return body, nil
+	if damaged != nil {
+		return nil, damaged, nil
+	}
+	return body, nil, nil
 }
 
 func (counter) MergeReply(body []byte) error {
