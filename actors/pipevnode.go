@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -37,8 +38,9 @@ type pipeVnode struct {
 }
 
 type runningWorker struct {
-	id  pipe.WorkerID
-	pid *actor.PID
+	id     pipe.WorkerID
+	pid    *actor.PID
+	cancel context.CancelFunc // makes a call of the worker's code that takes long return
 }
 
 var (
@@ -121,7 +123,7 @@ func (v *pipeVnode) HandoffCancelled(vnode.Handoff) {
 func (v *pipeVnode) Terminate(error) {
 	v.host.pipes.closed(v.partition)
 	for _, w := range v.workers {
-		v.host.stopWorker(w.pid)
+		v.host.stopWorker(w)
 	}
 	clear(v.workers)
 }
@@ -166,19 +168,19 @@ func (v *pipeVnode) do(action pipe.QueuesAction) {
 }
 
 func (v *pipeVnode) startWorker(x *pipe.StartWorker) {
-	pid, err := v.host.spawnWorker(v.self, x)
+	w, err := v.host.spawnWorker(v.self, x)
 	if err != nil {
 		v.host.system.Root.Send(v.self, info{&pipe.WorkerExited{Worker: x.Worker, Err: &pipe.WorkerError{
 			Pipe: x.Worker.Pipe, Fitting: x.Spec.Fittings[x.Worker.Fitting].Name, Partition: v.partition, Cause: err,
 		}}})
 		return
 	}
-	v.workers[x.Worker.Key] = &runningWorker{id: x.Worker, pid: pid}
+	v.workers[x.Worker.Key] = w
 }
 
 func (v *pipeVnode) stopWorker(id pipe.WorkerID) {
 	if w, ok := v.workers[id.Key]; ok && w.id == id {
-		v.host.stopWorker(w.pid)
+		v.host.stopWorker(w)
 		delete(v.workers, id.Key)
 	}
 }

@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -18,30 +19,38 @@ type workerActor struct {
 	runner  *pipe.Runner
 	pending progress // not yet told to the coordinator
 	ended   bool     // the runner said so
+	ctx     context.Context
+	cancel  context.CancelFunc
 }
 
 // progressBytes is how much input a worker takes between two notes of progress.
 const progressBytes = 256 << 10
 
-func (h *Host) spawnWorker(vnode *actor.PID, x *pipe.StartWorker) (*actor.PID, error) {
+func (h *Host) spawnWorker(vnode *actor.PID, x *pipe.StartWorker) (*runningWorker, error) {
 	w := &workerActor{host: h, vnode: vnode, start: x}
+	w.ctx, w.cancel = context.WithCancel(h.ctx)
 	props := actor.PropsFromProducer(func() actor.Actor { return w }, actor.WithSupervisor(stopOnPanic), actor.WithDispatcher(h.dispatch))
 	name := fmt.Sprintf("worker/%v/%d/%d/%d", x.Worker.Pipe, x.Worker.Fitting, x.Partition, h.pipes.instance())
 	pid, err := h.system.Root.SpawnNamed(props, name)
-	if err == nil {
-		h.pipes.addWorker(pid)
+	if err != nil {
+		w.cancel()
+		return nil, err
 	}
-	return pid, err
+	h.pipes.addWorker(pid)
+	return &runningWorker{id: x.Worker, pid: pid, cancel: w.cancel}, nil
 }
 
 // stopWorker ends a worker at once; what it still says does not count.
-func (h *Host) stopWorker(pid *actor.PID) { h.system.Root.Stop(pid) }
+func (h *Host) stopWorker(w *runningWorker) {
+	w.cancel()
+	h.system.Root.Stop(w.pid)
+}
 
 // Receive turns messages into the runner's events.
 func (w *workerActor) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		runner, actions := pipe.NewRunner(w.start, w.host.opts.Workers, pipe.RunnerOptions{})
+		runner, actions := pipe.NewRunner(w.start, w.host.opts.Workers, pipe.RunnerOptions{Context: w.ctx})
 		w.runner = runner
 		w.do(ctx, actions)
 	case *pipe.Give:
@@ -60,6 +69,7 @@ func (w *workerActor) Receive(ctx actor.Context) {
 // stopped tells the vnode of a worker whose actor died outside of the runner's
 // guard; of one that was stopped by the vnode it changes nothing.
 func (w *workerActor) stopped(ctx actor.Context) {
+	w.cancel()
 	w.host.pipes.removeWorker(ctx.Self())
 	if !w.ended {
 		w.host.system.Root.Send(w.vnode, info{&pipe.WorkerExited{Worker: w.start.Worker, Err: &pipe.WorkerError{

@@ -1,6 +1,7 @@
 package pipe
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -37,6 +38,8 @@ type RunnerOptions struct {
 	ReplyTo  Address // zero: the vnode of the worker's partition
 	Window   int     // see OutboxOptions
 	MaxBytes int     // see OutboxOptions
+	// Context is given to the worker; default: one that does not end.
+	Context context.Context
 }
 
 // PanicError is what a worker panicked with.
@@ -85,11 +88,14 @@ type Runner struct {
 // left to send, or WorkerExited when the start failed.
 func NewRunner(start *StartWorker, reg *Registry, opt RunnerOptions) (*Runner, []RunnerAction) {
 	f := start.Spec.Fittings[start.Worker.Fitting]
+	if opt.Context == nil {
+		opt.Context = context.Background()
+	}
 	r := &Runner{
 		id: start.Worker, reg: reg,
 		context: WorkerContext{
 			Pipe: start.Worker.Pipe, Fitting: start.Worker.Fitting, Name: f.Name, Arg: f.Arg,
-			Partition: start.Partition, RingSize: start.Spec.RingSize,
+			Partition: start.Partition, RingSize: start.Spec.RingSize, Context: opt.Context,
 		},
 		opt: OutboxOptions{
 			Spec:      start.Spec,

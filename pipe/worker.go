@@ -1,6 +1,10 @@
 package pipe
 
-import "github.com/dee2748c/baton/cluster/ring"
+import (
+	"context"
+
+	"github.com/dee2748c/baton/cluster/ring"
+)
 
 // Factory makes the workers of one fitting type. It is registered by name on
 // every node and must be safe for concurrent use. It may also implement
@@ -31,6 +35,9 @@ type WorkerContext struct {
 	Arg       []byte
 	Partition ring.Partition
 	RingSize  int
+	// Context ends when nobody wants what the worker does any more: a call that
+	// takes long should then return.
+	Context context.Context
 }
 
 // Worker processes the inputs of one fitting at one partition. Its methods are
