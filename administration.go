@@ -152,20 +152,23 @@ func (a *administration) Late() admin.LateFrames {
 func (a *administration) Progress(ctx context.Context) []admin.NodeProgress {
 	return each(ctx, a, "/progress", a.progress,
 		func(m progressReply, node ring.NodeID, err error) admin.NodeProgress {
-			return admin.NodeProgress{Node: node, Version: m.Version, Sessions: m.Sessions, Err: err}
+			return admin.NodeProgress{Node: node, Version: m.Version, Sessions: m.Sessions, Guards: m.Guards, Err: err}
 		})
 }
 
-func (a *administration) StuckSeals() []admin.StuckSeal {
+func (a *administration) StuckSeals() []cluster.StuckSeal {
+	if r := a.n.up.Load(); r != nil && r.host != nil {
+		return r.host.StuckSeals()
+	}
+	return nil
+}
+
+func (a *administration) HeldGuards() []admin.Guard {
 	r := a.n.up.Load()
 	if r == nil || r.host == nil {
 		return nil
 	}
-	var out []admin.StuckSeal
-	for _, s := range r.host.StuckSeals() {
-		out = append(out, admin.StuckSeal{Session: s.Transfer.Session, Since: s.Since})
-	}
-	return out
+	return heldGuards(r.host)
 }
 
 func (a *administration) Sizes(ctx context.Context) []admin.NodeSizes {

@@ -10,8 +10,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/dee2748c/baton/actors"
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cluster/port"
+	"github.com/dee2748c/baton/handoff/session"
 )
 
 // Nodes ask each other over HTTP on the cluster port for what only they know:
@@ -34,6 +36,7 @@ const (
 type progressReply struct {
 	Version  uint64
 	Sessions []admin.Progress
+	Guards   []admin.Guard
 }
 
 type sizesReply struct {
@@ -68,7 +71,7 @@ func (a *administration) progress() (progressReply, error) {
 	if err != nil || r.host == nil {
 		return progressReply{}, err
 	}
-	out := progressReply{Version: r.host.View().Version()}
+	out := progressReply{Version: r.host.View().Version(), Guards: heldGuards(r.host)}
 	for _, p := range r.host.Transfers() {
 		out.Sessions = append(out.Sessions, admin.Progress{
 			Session: p.Session, Outgoing: p.Outgoing, Attempt: p.Attempt, Items: p.Items, Bytes: p.Bytes,
@@ -93,6 +96,18 @@ func (a *administration) sizes() (sizesReply, error) {
 		out.Parts = append(out.Parts, admin.PartSize{Kind: s.ID.Kind, Partition: s.ID.Partition, Items: s.Items, Bytes: s.Bytes})
 	}
 	return out, nil
+}
+
+// heldGuards says who on this node has not left a session that is over.
+func heldGuards(h *actors.Host) []admin.Guard {
+	var out []admin.Guard
+	for _, g := range h.HeldGuards(0) {
+		out = append(out, admin.Guard{
+			Node: h.Self().Node, Session: g.Session, Name: g.Name, Entered: g.Entered, Closed: g.Closed,
+			Leaked: time.Since(g.Closed) >= session.LeakLimit,
+		})
+	}
+	return out
 }
 
 // get asks the node at an address.

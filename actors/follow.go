@@ -37,7 +37,7 @@ func (h *Host) applyState(s topology.State) {
 	v := newView(s)
 	h.view.Store(v)
 	h.progress.setRate(s.TransferRate(h.opts.Self.Node))
-	h.progress.seals(v)
+	h.progress.follow(s)
 	for _, e := range h.kinds {
 		h.applyKind(e, old, v)
 		h.tellFallbacks(e, v)

@@ -132,7 +132,8 @@ type Host struct {
 
 	progress progresses
 
-	strain    vnode.Strain // of the clock's goroutine
+	strain    vnode.Strain            // of the clock's goroutine
+	leaksTold map[session.Holder]bool // of the same
 	struggles atomic.Pointer[string]
 
 	foldsMu sync.Mutex
@@ -390,7 +391,7 @@ func (h *Host) sweep(now time.Time) {
 		h.tellFallbacks(e, fallbackTick{})
 	}
 	h.look(now)
-	h.warnOfSeals(now)
+	h.warn(now)
 	h.ends.each(func(d endpoint) {
 		if r, ok := d.(*run); ok {
 			r.sweep(now)

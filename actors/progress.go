@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/handoff"
@@ -48,11 +49,11 @@ type Size struct {
 // progresses are the transfers that this node sends or receives now, and what
 // bounds and delays them.
 type progresses struct {
-	mu      sync.Mutex
-	all     map[progressKey]*metered
-	rate    float64 // of finished outgoing ones, bytes/s, weighted towards the latest
-	pace    handoff.Pace
-	sealing map[uint64]*sealing
+	mu    sync.Mutex
+	all   map[progressKey]*metered
+	rate  float64 // of finished outgoing ones, bytes/s, weighted towards the latest
+	pace  handoff.Pace
+	seals cluster.Seals
 }
 
 // metered is one stream, seen from one side.
@@ -128,6 +129,13 @@ func (p *progresses) setRate(rate uint64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.pace.SetRate(time.Now(), rate)
+}
+
+// follow takes in a record.
+func (p *progresses) follow(s topology.State) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.seals.Follow(s, time.Now())
 }
 
 // look is how long a stream waits for its turn at most before it asks again: the

@@ -268,6 +268,7 @@ func (h *handler) cancel(ctx context.Context, out *HandoffDone, which func(*topo
 // A look is what is known of one transfer beside the record.
 type look struct {
 	source, target Progress // zero when that side did not answer
+	guards         []Guard  // that are held past the end of the session
 	believed       cluster.Health
 	state          topology.State
 }
@@ -278,6 +279,9 @@ func (k look) waits(t *topology.Transfer) string {
 		if !k.believed.Up(n) {
 			return fmt.Sprintf("%s does not answer", n)
 		}
+	}
+	for _, g := range k.guards {
+		return fmt.Sprintf("%s to end its %q", g.Node, g.Name)
 	}
 	switch t.Stage {
 	case topology.StagePrepare:

@@ -60,7 +60,10 @@ type Node interface {
 	Progress(ctx context.Context) []NodeProgress
 	// StuckSeals returns the transfers that are between freeze and flip for longer
 	// than they should, in session order.
-	StuckSeals() []StuckSeal
+	StuckSeals() []cluster.StuckSeal
+	// HeldGuards returns who at this node has not left a session that is over, in
+	// session order.
+	HeldGuards() []Guard
 	// Sizes returns what each member keeps, likewise.
 	Sizes(ctx context.Context) []NodeSizes
 	// History returns how the transfers of each member ended, likewise.
@@ -106,6 +109,8 @@ type NodeProgress struct {
 	Version uint64
 	// Sessions are the transfers that the member takes part in.
 	Sessions []Progress
+	// Guards are those that the member holds past the end of their sessions.
+	Guards []Guard
 	// Err is why the member did not answer; the other fields are zero then.
 	Err error
 }
@@ -130,12 +135,19 @@ type Progress struct {
 	Stall string
 }
 
-// StuckSeal is a transfer whose partition nobody serves: frozen at the source,
-// and not flipped.
-type StuckSeal struct {
-	Session uint64
-	// Since is when the node saw it so first.
-	Since time.Time
+// Guard is held by work under a session that is over: it has been told to stop and
+// has not. Times are by the node's clock.
+type Guard struct {
+	Node    ring.NodeID `json:"node"`
+	Session uint64      `json:"session"`
+	// Name says what holds it.
+	Name string `json:"name"`
+	// Entered is when the work began, Closed when its session did not admit any
+	// more.
+	Entered time.Time `json:"entered"`
+	Closed  time.Time `json:"closed"`
+	// Leaked: it is held for so long that it will not end by itself.
+	Leaked bool `json:"leaked"`
 }
 
 // NodeSizes is one member's answer about what it keeps.

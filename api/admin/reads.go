@@ -62,7 +62,7 @@ func alarms(n Node) []Alarm {
 	out := []Alarm{}
 	view := n.View()
 	for _, x := range n.StuckSeals() {
-		t := view.Transfer(x.Session)
+		t := view.Transfer(x.Transfer.Session)
 		if t == nil || t.Stage != topology.StageSeal {
 			continue
 		}
@@ -71,6 +71,15 @@ func alarms(n Node) []Alarm {
 			Text: fmt.Sprintf("nobody serves %s/%d: session %d from %s to %s does not get from its freeze to its flip: make the record's majority and both nodes reachable, or baton handoff cancel %d",
 				t.Kind, t.Partition, t.Session, t.Source, t.Target, t.Session),
 		})
+	}
+	for _, g := range n.HeldGuards() {
+		if g.Leaked {
+			out = append(out, Alarm{
+				Code: "guard_leaked", Since: g.Closed,
+				Text: fmt.Sprintf("%s: %q does not leave session %d, which is over: what has to come after it waits; restart the node if it does not end",
+					g.Node, g.Name, g.Session),
+			})
+		}
 	}
 	return out
 }
@@ -196,7 +205,7 @@ func transfers(ctx context.Context, h *handler) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := Transfers{Record: record, Waiting: []Waiting{}, Active: []Transfer{}, Failed: []FailedTransfer{}, Limits: limits(state), Unanswered: []Unanswered{}}
+	out := Transfers{Record: record, Waiting: []Waiting{}, Active: []Transfer{}, Failed: []FailedTransfer{}, Limits: limits(state), Guards: []Guard{}, Unanswered: []Unanswered{}}
 	looks := map[uint64]look{}
 	for _, n := range h.Node.Progress(ctx) {
 		if n.Err != nil {
@@ -210,6 +219,12 @@ func transfers(ctx context.Context, h *handler) (any, error) {
 				k.target = p
 			}
 			looks[p.Session] = k
+		}
+		for _, g := range n.Guards {
+			k := looks[g.Session]
+			k.guards = append(k.guards, g)
+			looks[g.Session] = k
+			out.Guards = append(out.Guards, g)
 		}
 	}
 	believed := h.Node.Health()

@@ -50,7 +50,7 @@ type Status struct {
 
 // Alarm is one thing that does not get better by itself.
 type Alarm struct {
-	// Code is seal_stuck.
+	// Code is seal_stuck or guard_leaked.
 	Code  string    `json:"code"`
 	Since time.Time `json:"since"`
 	Text  string    `json:"text"`
@@ -224,6 +224,8 @@ type Transfers struct {
 	Failed []FailedTransfer `json:"failed"`
 	// Limits are the transfers that each member takes part in at once.
 	Limits []Limit `json:"limits"`
+	// Guards are held past the end of their sessions, on any member.
+	Guards []Guard `json:"guards"`
 	// Unanswered members make progress that is not shown.
 	Unanswered []Unanswered `json:"unanswered"`
 }

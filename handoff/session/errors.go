@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Errors of a session id.
@@ -20,10 +21,18 @@ var (
 // ErrHeld: a drain gave up while guards were held. See HeldError.
 var ErrHeld = errors.New("session: guards still held")
 
-// Holder names one guard that has not left.
+// LeakLimit is how long a guard may be held past the close of its session before
+// it counts as leaked. What is admitted is told to stop by then and is one write
+// or sync away from its end.
+const LeakLimit = 10 * time.Second
+
+// Holder names one guard that has not left, by this node's clock.
 type Holder struct {
 	Session uint64
 	Name    string
+	Entered time.Time
+	// Closed is when the session began to close, zero while it is open.
+	Closed time.Time
 }
 
 // HeldError says which guards kept a drain waiting until its context ended. It

@@ -4,14 +4,16 @@ import (
 	"context"
 	"fmt"
 	"sync/atomic"
+	"time"
 )
 
-// session is one open or closing session. The guards and closing are protected
-// by the registry's lock; closed is the copy of closing that Check reads.
+// session is one open or closing session. The guards and since are protected by
+// the registry's lock, under which closed is written too.
 type session struct {
 	id     uint64
 	guards map[*Guard]struct{}
 	closed atomic.Bool
+	since  time.Time     // when it began to close; zero while it is open
 	done   chan struct{} // closed when the session is closed and no guard is left
 
 	// The context is the session's abort signal and lives as long as it does,
@@ -36,6 +38,8 @@ type Guard struct {
 	sess *session
 	name string
 	left bool // under the registry's lock
+
+	entered time.Time
 }
 
 // Session returns the session's id.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Registry holds the open and closing sessions of one node. The zero Registry
@@ -114,7 +115,7 @@ func (r *Registry) Enter(id uint64, name string) (*Guard, error) {
 		r.stats.Refused++
 		return nil, fmt.Errorf("enter session %d as %q: %w", id, name, err)
 	}
-	g := &Guard{reg: r, sess: s, name: name}
+	g := &Guard{reg: r, sess: s, name: name, entered: time.Now()}
 	s.guards[g] = struct{}{}
 	r.stats.Admitted++
 	return g, nil
@@ -162,6 +163,7 @@ func (r *Registry) close(s *session) {
 	if s.closed.Swap(true) {
 		return
 	}
+	s.since = time.Now()
 	s.cancel(s.err())
 	r.settle(s)
 }
@@ -254,10 +256,12 @@ func (r *Registry) Holders() []Holder {
 	return r.holders(func(*session) bool { return true })
 }
 
-// Leaked lists the guards held in sessions that are closing: work that has been
-// told to stop and has not.
-func (r *Registry) Leaked() []Holder {
-	return r.holders(func(s *session) bool { return s.closed.Load() })
+// Leaked lists the guards held in sessions that have been closing for at least
+// that long: work that has been told to stop and has not. LeakLimit is when that
+// is no matter of a slow disk any more.
+func (r *Registry) Leaked(after time.Duration) []Holder {
+	now := time.Now()
+	return r.holders(func(s *session) bool { return s.closed.Load() && now.Sub(s.since) >= after })
 }
 
 func (r *Registry) holders(of func(*session) bool) []Holder {
@@ -269,11 +273,11 @@ func (r *Registry) holders(of func(*session) bool) []Holder {
 			continue
 		}
 		for g := range s.guards {
-			out = append(out, Holder{Session: id, Name: g.name})
+			out = append(out, Holder{Session: id, Name: g.name, Entered: g.entered, Closed: s.since})
 		}
 	}
 	slices.SortFunc(out, func(a, b Holder) int {
-		return cmp.Or(cmp.Compare(a.Session, b.Session), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(a.Session, b.Session), cmp.Compare(a.Name, b.Name), a.Entered.Compare(b.Entered))
 	})
 	return out
 }

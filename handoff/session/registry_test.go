@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	"go.uber.org/goleak"
 
 	"github.com/dee2748c/baton/handoff/session"
@@ -136,7 +137,7 @@ func TestRegistry_closingAdmitsNobody(t *testing.T) {
 		t.Errorf("Check while closing = %v, want ErrClosed", err)
 	}
 	want := []session.Holder{{Session: 1, Name: "holder"}}
-	if diff := cmp.Diff(want, r.Leaked()); diff != "" {
+	if diff := cmp.Diff(want, r.Leaked(0), cmpopts.IgnoreFields(session.Holder{}, "Entered", "Closed")); diff != "" {
 		t.Errorf("Leaked (-want +got):\n%s", diff)
 	}
 	g.Leave()
@@ -268,6 +269,8 @@ func TestRegistry_leakedGuardIsNamed(t *testing.T) {
 		mustEnter(t, r, 2, "forgotten by repair")
 		mustEnter(t, r, 1, "items from n2")
 		other := mustEnter(t, r, 3, "not drained")
+		began := time.Now()
+		<-time.After(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		err := r.Drain(ctx, 1, 2)
@@ -275,15 +278,21 @@ func TestRegistry_leakedGuardIsNamed(t *testing.T) {
 		if !errors.As(err, &held) {
 			t.Fatalf("Drain = %v, want *HeldError", err)
 		}
-		want := []session.Holder{{1, "items from n2"}, {2, "forgotten by repair"}}
+		want := []session.Holder{
+			{Session: 1, Name: "items from n2", Entered: began, Closed: began.Add(time.Second)},
+			{Session: 2, Name: "forgotten by repair", Entered: began, Closed: began.Add(time.Second)},
+		}
 		if diff := cmp.Diff(want, held.Holders); diff != "" {
 			t.Errorf("Holders (-want +got):\n%s", diff)
 		}
 		if !errors.Is(err, session.ErrHeld) || !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Drain = %v, want ErrHeld and DeadlineExceeded", err)
 		}
-		if diff := cmp.Diff(want, r.Leaked()); diff != "" {
+		if diff := cmp.Diff(want, r.Leaked(time.Minute)); diff != "" {
 			t.Errorf("Leaked (-want +got):\n%s", diff)
+		}
+		if got := r.Leaked(time.Minute + 1); len(got) > 0 {
+			t.Errorf("leaked for over a minute after one minute: %v", got)
 		}
 		if got := len(r.Holders()); got != 3 {
 			t.Errorf("%d holders, want 3", got)

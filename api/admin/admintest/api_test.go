@@ -131,7 +131,15 @@ func say(t *testing.T, n *admintest.Node, d *datadriven.TestData) {
 			case "reachable":
 				f.Health = cluster.Health{}
 			case "stuck":
-				f.Stuck = append(f.Stuck, admin.StuckSeal{Session: number(t, w[1]), Since: began})
+				f.Stuck = append(f.Stuck, cluster.StuckSeal{Transfer: topology.Transfer{Session: number(t, w[1])}, Since: began})
+			case "guard": // session name, or with "leaked" before it
+				leaked := w[1] == "leaked"
+				if leaked {
+					w = w[1:]
+				}
+				g := admin.Guard{Node: "n1", Session: number(t, w[1]), Name: strings.Join(w[2:], " "), Entered: began, Closed: began.Add(time.Second), Leaked: leaked}
+				f.Guards = append(f.Guards, g)
+				f.Progress = append(f.Progress, admin.NodeProgress{Node: g.Node, Guards: []admin.Guard{g}})
 			case "progress": // node version [session items bytes totalitems totalbytes [itemrate byterate stall]]: totals are the source's
 				p := admin.NodeProgress{Node: ring.NodeID(w[1]), Version: number(t, w[2])}
 				if len(w) > 3 {

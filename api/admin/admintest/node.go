@@ -37,7 +37,8 @@ type Facts struct {
 	Health   cluster.Health
 	Progress []admin.NodeProgress
 	Sizes    []admin.NodeSizes
-	Stuck    []admin.StuckSeal
+	Stuck    []cluster.StuckSeal
+	Guards   []admin.Guard
 	History  []admin.NodeHistory
 	Late     admin.LateFrames
 	Config   []admin.Setting
@@ -237,7 +238,10 @@ func (n *Node) Progress(context.Context) []admin.NodeProgress {
 }
 
 // StuckSeals is as set.
-func (n *Node) StuckSeals() []admin.StuckSeal { return n.Facts().Stuck }
+func (n *Node) StuckSeals() []cluster.StuckSeal { return n.Facts().Stuck }
+
+// HeldGuards is as set.
+func (n *Node) HeldGuards() []admin.Guard { return n.Facts().Guards }
 
 // Sizes is as set.
 func (n *Node) Sizes(context.Context) []admin.NodeSizes { return n.Facts().Sizes }

@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/dee2748c/baton/api/admin"
 )
@@ -39,6 +40,19 @@ func Transfers(t admin.Transfers) string {
 		}
 		table(&b, rows, 3)
 		b.WriteString("They are tried again, after pauses.\n")
+	}
+	if len(t.Guards) > 0 {
+		b.WriteString("\n")
+		title(&b, "Held Past The End Of The Session")
+		rows := [][]string{{"Node", "Session", "Held by", "Since", "Over since"}}
+		for _, g := range t.Guards {
+			over := g.Closed.Format(time.RFC3339)
+			if g.Leaked {
+				over += ", leaked"
+			}
+			rows = append(rows, []string{string(g.Node), fmt.Sprint(g.Session), g.Name, g.Entered.Format(time.RFC3339), over})
+		}
+		table(&b, rows, 1)
 	}
 	silent(&b, t.Unanswered, "its progress is not shown")
 	return b.String()
