@@ -12,29 +12,20 @@ import (
 	"github.com/dee2748c/baton/store"
 )
 
-// entry is one item. Its strings are the batch's own bytes, which nobody
-// changes: a string takes two words where a slice takes three.
-type entry struct {
-	key, value string
-	version    uint64
-	hash       topology.ItemHash
-	fresh      bool // not in the tree yet
-}
-
-func (e *entry) item() store.Item {
-	return store.Item{Key: asBytes(e.key), Value: asBytes(e.value), Version: e.version}
-}
-
-func (e *entry) size() int { return len(e.key) + len(e.value) }
-
 // asString and asBytes change the type of bytes that stay what they are.
 func asString(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 func asBytes(s string) []byte  { return unsafe.Slice(unsafe.StringData(s), len(s)) }
 
-// tree orders entries by their keys. It is read and copied by value.
-type tree = btree.Map[string, *entry]
+// tree orders the items by their keys. It is read and copied by value.
+type tree = btree.Map[string, valued]
 
-// maxFresh is how many entries may wait to be ordered: it bounds how long a
+// valued is what the tree has of an item beside its key.
+type valued struct {
+	value   string
+	version uint64
+}
+
+// maxFresh is how many records may wait to be ordered: it bounds how long a
 // snapshot takes, to some milliseconds.
 const maxFresh = 1 << 14
 
@@ -49,7 +40,7 @@ type generation struct {
 	mu      sync.RWMutex // after writer
 	items   index
 	tree    *tree    // of all items that are not fresh
-	fresh   []*entry // those to be ordered, and what was removed of them
+	fresh   []uint32 // the records that are, and those removed of them
 	last    string   // no key in tree is above it
 	summary store.Summary
 	dropped bool
@@ -94,11 +85,11 @@ func (g *generation) Get(key []byte) (store.Item, error) {
 	if err := g.err(); err != nil {
 		return store.Item{}, fmt.Errorf("get: %w", err)
 	}
-	e := g.items.get(g.items.hash(asString(key)), asString(key))
-	if e == nil {
+	r := g.items.get(g.items.tag(asString(key)), asString(key))
+	if r == nil {
 		return store.Item{}, store.ErrNotFound
 	}
-	return e.item(), nil
+	return r.item(), nil
 }
 
 // Write implements store.Partition. It hashes outside the lock that readers take.
@@ -120,6 +111,9 @@ func (g *generation) Write(b *store.Batch) error {
 	if err := g.err(); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
+	if g.items.used+len(ops) > maxRecords {
+		return fmt.Errorf("write, %d items: %w", g.items.used, store.ErrDiskFull)
+	}
 	if g.room.max > 0 {
 		reserved, err := g.reserve(ops)
 		if err != nil {
@@ -139,55 +133,56 @@ func (g *generation) Write(b *store.Batch) error {
 }
 
 func (g *generation) put(op *store.Op, hash topology.ItemHash) {
-	next := entry{key: asString(op.Key), value: asString(op.Value), version: op.Version, hash: hash}
-	g.summary.Add(hash, next.size())
-	at := g.items.hash(next.key)
-	e := g.items.get(at, next.key)
-	if e != nil {
-		g.summary.Remove(e.hash, e.size())
+	key, value := asString(op.Key), asString(op.Value)
+	g.summary.Add(hash, len(key)+len(value))
+	r, number := g.items.put(g.items.tag(key), key)
+	if r.state != recordFree {
+		g.summary.Remove(r.hash, r.size())
 	}
-	if e != nil && e.fresh { // no snapshot has it
-		next.fresh = true
-		*e = next
-		return
-	}
-	isNew := e == nil
-	e = new(entry)
-	*e = next
-	g.items.set(at, e)
+	r.key, r.value, r.version, r.hash = key, value, op.Version, hash
 	switch {
-	case isNew && e.key > g.last:
-		g.last = e.key
-		g.tree.Load(e.key, e)
-	case isNew && len(g.fresh) < maxFresh:
-		e.fresh = true
-		g.fresh = append(g.fresh, e)
+	case r.state == recordFresh: // no snapshot has it
+	case r.state == recordFree && len(g.fresh) < maxFresh:
+		r.state = recordFresh
+		g.fresh = append(g.fresh, number)
 	default:
-		g.tree.Set(e.key, e)
+		g.keepOrdered(r)
 	}
 }
 
-func (g *generation) remove(key string) {
-	at := g.items.hash(key)
-	e := g.items.get(at, key)
-	if e == nil {
+// keepOrdered puts a record into the tree.
+func (g *generation) keepOrdered(r *record) {
+	r.state = recordOrdered
+	if r.key > g.last {
+		g.last = r.key
+		g.tree.Load(r.key, valued{r.value, r.version})
 		return
 	}
-	g.items.remove(at, key)
-	g.summary.Remove(e.hash, e.size())
-	if e.fresh {
-		*e = entry{}
-	} else {
-		g.tree.Delete(key)
+	g.tree.Set(r.key, valued{r.value, r.version})
+}
+
+func (g *generation) remove(key string) {
+	r, number := g.items.remove(g.items.tag(key), key)
+	if r == nil {
+		return
 	}
+	g.summary.Remove(r.hash, r.size())
+	if r.state == recordFresh {
+		*r = record{state: recordRemoved}
+		return
+	}
+	g.tree.Delete(key)
+	g.items.release(number)
 }
 
 // order puts into the tree what is not in it yet.
 func (g *generation) order() {
-	for _, e := range g.fresh {
-		if e.fresh {
-			e.fresh = false
-			g.tree.Set(e.key, e)
+	for _, number := range g.fresh {
+		switch r := g.items.record(number); r.state {
+		case recordFresh:
+			g.keepOrdered(r)
+		case recordRemoved:
+			g.items.release(number)
 		}
 	}
 	g.fresh = nil

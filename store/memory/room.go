@@ -9,7 +9,7 @@ import (
 
 // ItemOverhead is what an item counts beside its key and value, in bytes: about
 // what the engine needs to keep it.
-const ItemOverhead = 140
+const ItemOverhead = 150
 
 // room is what the generations of an engine may take together. The zero room has
 // no limit.
@@ -43,8 +43,8 @@ func (g *generation) reserve(ops []store.Op) (int64, error) {
 	for i := range ops {
 		key, now := asString(ops[i].Key), cost(&ops[i])
 		before, known := left[key]
-		if e := g.items.get(g.items.hash(key), key); !known && e != nil {
-			before = int64(e.size()) + ItemOverhead
+		if r := g.items.get(g.items.tag(key), key); !known && r != nil {
+			before = int64(r.size()) + ItemOverhead
 		}
 		left[key] = now
 		growth += now - before

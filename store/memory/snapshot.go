@@ -50,11 +50,11 @@ func (s *snapshot) Scan(from, to []byte) store.Iterator {
 // iterator walks over the nodes of a snapshot.
 type iterator struct {
 	closed   *atomic.Bool // the engine's
-	tree     btree.MapIter[string, *entry]
+	tree     btree.MapIter[string, valued]
 	from, to string
 	bounded  bool
 	move     func(*iterator) bool // nil at the end
-	current  *entry
+	current  store.Item
 	err      error
 }
 
@@ -76,35 +76,31 @@ func (it *iterator) Next() bool {
 	if !it.move(it) {
 		return it.end(nil)
 	}
-	current := it.tree.Value()
-	if it.bounded && current.key >= it.to {
+	key := it.tree.Key()
+	if it.bounded && key >= it.to {
 		return it.end(nil)
 	}
-	it.current = current
+	v := it.tree.Value()
+	it.current = store.Item{Key: asBytes(key), Value: asBytes(v.value), Version: v.version}
 	return true
 }
 
 // end finishes the iteration. The current item stays valid until Close.
 func (it *iterator) end(err error) bool {
 	it.move, it.err = nil, err
-	it.tree = btree.MapIter[string, *entry]{}
+	it.tree = btree.MapIter[string, valued]{}
 	return false
 }
 
 // Item implements store.Iterator. Its slices stay valid for ever.
-func (it *iterator) Item() store.Item {
-	if it.current == nil {
-		return store.Item{}
-	}
-	return it.current.item()
-}
+func (it *iterator) Item() store.Item { return it.current }
 
 // Err implements store.Iterator.
 func (it *iterator) Err() error { return it.err }
 
 // Close implements store.Iterator.
 func (it *iterator) Close() error {
-	it.current = nil
+	it.current = store.Item{}
 	if it.move != nil {
 		it.end(nil)
 	}
