@@ -3,6 +3,7 @@ package e2e_test
 import (
 	"context"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"testing"
@@ -180,6 +181,9 @@ func TestJoinTwoLeaveTwo(t *testing.T) {
 		c.CommitPlan(nodes[0])
 		for _, n := range leavers {
 			n.AwaitExit(0)
+			if err := os.RemoveAll(n.DataDir); err != nil { // 200 MB a node
+				t.Fatal(err)
+			}
 		}
 		c.Settle(nodes[0])
 		clients.Stop()
