@@ -9,8 +9,22 @@ import (
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/batontest"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
+	"github.com/dee2748c/baton/messages"
+	"github.com/dee2748c/baton/pipe"
 	"github.com/dee2748c/baton/pipe/mapreduce"
 )
+
+// What the copies of an object may hold together passes between nodes and is the
+// input of a job, with its clock and names.
+func TestLimits_merged(t *testing.T) {
+	if bucket.MaxN*kv.MaxSiblingBytes > kv.MaxMergedBytes {
+		t.Errorf("%d copies with %d bytes of siblings each are more than %d", bucket.MaxN, kv.MaxSiblingBytes, kv.MaxMergedBytes)
+	}
+	if rest := pipe.MaxItem - kv.MaxMergedBytes; rest < 2*kv.MaxContextBytes+4*kv.MaxNameBytes || pipe.MaxItem >= messages.MaxPayloadSize {
+		t.Errorf("items of %d bytes, %d more than an object, in frames of %d", pipe.MaxItem, rest, messages.MaxPayloadSize)
+	}
+}
 
 // TestSiblings_large: nodes that do not hear of each other each acknowledge a
 // value of the greatest size for one key. Together these are more than a put

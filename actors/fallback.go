@@ -1,9 +1,11 @@
 package actors
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -382,8 +384,9 @@ func (a *fallbackActor) returned(p *page) {
 	a.page = nil
 	err := p.err
 	if err == nil && len(p.items) > 0 {
-		if err = a.acknowledged(p); err == nil {
-			err = a.remove(p.items)
+		var items []store.Item
+		if items, err = a.acknowledged(p); len(items) > 0 {
+			err = errors.Join(err, a.remove(items))
 		}
 	}
 	left := a.part.Summary().Items > 0
@@ -398,21 +401,25 @@ func (a *fallbackActor) returned(p *page) {
 	a.step(vnode.PageReturned{Left: left, Err: err})
 }
 
-// acknowledged reports whether the owner has the page, and all before it.
-func (a *fallbackActor) acknowledged(p *page) error {
+// acknowledged returns which items of the page the owner has. Without an error
+// that is all of them.
+func (a *fallbackActor) acknowledged(p *page) ([]store.Item, error) {
 	taken, body, err := cutPages(p.session, p.body)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := p.merge.MergeReply(body); err != nil {
-		return err
+	left, why := p.merge.MergeReply(body)
+	if why != nil && len(left) == 0 {
+		return nil, why
 	}
 	a.sent.add(p.command)
-	a.items += uint64(len(p.items))
+	a.items += uint64(len(p.items) - len(left))
 	if taken != a.sent {
-		return fmt.Errorf("pages %+v were taken of %+v: %w", taken, a.sent, messages.ErrMismatch)
+		return nil, fmt.Errorf("pages %+v were taken of %+v: %w", taken, a.sent, messages.ErrMismatch)
 	}
-	return nil
+	return slices.DeleteFunc(p.items, func(item store.Item) bool {
+		return slices.ContainsFunc(left, func(key []byte) bool { return bytes.Equal(key, item.Key) })
+	}), why
 }
 
 // remove deletes the items that are as they were sent.

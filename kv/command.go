@@ -25,7 +25,8 @@ import (
 //	flags  uvarint grace  uvarint live  stored state                put, delete
 //	flags  uvarint grace  [stored state]                            get
 //	flags  uvarint grace  [16 bytes]                                digest
-//	flags  uvarint grace  { [uvarint length, stored state] }...     merge
+//	flags  uvarint grace  { [uvarint length, stored state] }...     merge, with what is held
+//	flags  uvarint grace  { uvarint length, store key }...          merge, with what was not taken
 //
 // The state that a put answers ends before the content of its sibling if that is
 // the only one: the asker has it. One that asks within the node gets the body of
@@ -51,6 +52,7 @@ const (
 	mergeSettle = 1 << iota // the bucket keeps one sibling
 	mergeLookup             // the buckets' properties say which
 	mergeAnswer             // answer what the copy holds in the end
+	mergeBounded            // take nothing that makes an object too large; answer what that is
 	mergeFlagsEnd
 )
 

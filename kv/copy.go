@@ -3,9 +3,11 @@ package kv
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/kv/bucket"
 	"github.com/dee2748c/baton/store"
 	"github.com/dee2748c/baton/vnode"
 )
@@ -87,6 +89,10 @@ func (p *partition) merge(cx *vnode.Context, body []byte, own bool) ([]byte, err
 			return nil, errBadMerge
 		}
 		held, err := p.mergeItem(cx, flags, key, state, own && len(key)+len(state)+64 > cap(body))
+		if flags&mergeBounded != 0 && errors.Is(err, ErrSiblings) {
+			reply = appendBytes(reply, key)
+			continue
+		}
 		if err != nil {
 			p.undo(cx) // all or nothing
 			return nil, err
@@ -139,7 +145,26 @@ func (p *partition) mergeItem(cx *vnode.Context, flags byte, key, state []byte, 
 	if stored != nil && now.same(&w.old) {
 		return stored, nil
 	}
+	if flags&mergeBounded != 0 {
+		if size := now.contentBytes(); size > w.old.contentBytes() && size > p.share(t, bucketName) {
+			return nil, tooMuch(bucketName, name)
+		}
+	}
 	return p.keep(cx, head, key, &w.old, now), nil
+}
+
+// share returns how many bytes of siblings a copy takes from fallbacks: so that
+// what all copies have taken can be merged.
+func (p *partition) share(bucketType, bucketName string) int {
+	n := bucket.MaxN
+	if properties := p.properties(bucketType, bucketName); properties != nil {
+		n = properties.NVal
+	}
+	return MaxMergedBytes / n
+}
+
+func tooMuch(bucketName, key string) error {
+	return fmt.Errorf("%q/%q has too many bytes of siblings to take more from a fallback; get it and write with its context: %w", bucketName, key, ErrSiblings)
 }
 
 // keepStored is keep for a state whose stored form is there already; own says
@@ -168,7 +193,7 @@ func (p *partition) settles(flags byte, bucketType, bucketName string) bool {
 // fallback, which were read in the grace period. Items that are not objects are
 // left out: the primary makes them.
 func (p *partition) MergeCommand(grace uint64, items []store.Item) (command []byte, damaged [][]byte, err error) {
-	command = appendMergeHead(nil, mergeLookup, grace)
+	command = appendMergeHead(nil, mergeLookup|mergeBounded, grace)
 	for i := range items {
 		key := items[i].Key
 		if len(key) == 0 || key[0] != spaceObject {
@@ -186,8 +211,27 @@ func (p *partition) MergeCommand(grace uint64, items []store.Item) (command []by
 	return command, nil, nil
 }
 
-// MergeReply reports whether the primary has taken over the items.
-func (*partition) MergeReply(body []byte) error {
-	_, err := cutAnswer(body)
-	return err
+// MergeReply reports whether the primary has taken over the items. Those of
+// objects that have too many bytes of siblings there wait until somebody has
+// written them with what they have.
+func (*partition) MergeReply(body []byte) (left [][]byte, err error) {
+	a, err := cutAnswer(body)
+	if err != nil {
+		return nil, err
+	}
+	for rest := a.rest; len(rest) > 0; {
+		key, after, ok := cutBytes(rest)
+		if !ok {
+			return nil, fmt.Errorf("hand-back: %w", ErrReply)
+		}
+		left, rest = append(left, key), after
+	}
+	if len(left) == 0 {
+		return nil, nil
+	}
+	_, _, bucketName, key, err := DecodeKey(left[0])
+	if err != nil {
+		return nil, fmt.Errorf("hand-back: %w: %w", err, ErrReply)
+	}
+	return left, tooMuch(bucketName, key)
 }

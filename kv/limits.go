@@ -19,9 +19,12 @@ const (
 	MaxSiblings = 100
 	// MaxSiblingBytes bounds the stored siblings of an object together, at a put.
 	// A merge of copies that did not hear of each other keeps all that each has
-	// acknowledged; it passes between nodes, and can be the input of a job, up to
-	// 8 times as large.
+	// acknowledged.
 	MaxSiblingBytes = MaxValueBytes + 2*MaxMetaBytes
+	// MaxMergedBytes bounds what the copies of an object may hold together, which
+	// passes between nodes and can be the input of a job. Each of n copies may take
+	// an nth of it from fallbacks and by puts; that is never below MaxSiblingBytes.
+	MaxMergedBytes = 120 << 20
 
 	// maxEvent bounds a number in a context from outside, so that there are
 	// higher ones left.
@@ -59,14 +62,18 @@ func (s *State) check(bucket, key string) error {
 	if n := len(s.Siblings); n > MaxSiblings {
 		return fmt.Errorf("%q/%q has %d values, the limit is %d; get it and write with its context: %w", bucket, key, MaxSiblings, MaxSiblings, ErrSiblings)
 	}
-	size := 0
-	for i := range s.Siblings {
-		size += len(s.Siblings[i].Content)
-	}
-	if size > MaxSiblingBytes {
+	if size := s.contentBytes(); size > MaxSiblingBytes {
 		return fmt.Errorf("siblings of %q/%q would have %d bytes, the limit is %d; get it and write with its context: %w", bucket, key, size, MaxSiblingBytes, ErrSiblings)
 	}
 	return nil
+}
+
+// contentBytes returns the length of all values, without their clock.
+func (s *State) contentBytes() (size int) {
+	for i := range s.Siblings {
+		size += len(s.Siblings[i].Content)
+	}
+	return size
 }
 
 func checkName(bucketType, bucket, key string) error {

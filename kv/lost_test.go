@@ -5,10 +5,13 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/kv"
+	"github.com/dee2748c/baton/kv/bucket"
 	"github.com/dee2748c/baton/replica"
 	"github.com/dee2748c/baton/vnode"
 )
@@ -103,10 +106,61 @@ func TestFallback_damaged(t *testing.T) {
 	if err != nil || damaged != nil {
 		t.Fatal(damaged, err)
 	}
-	if err := merge.MergeReply(primary.send(body)); err != nil {
-		t.Fatal(err)
+	if left, err := merge.MergeReply(primary.send(body)); err != nil {
+		t.Fatal(left, err)
 	}
 	if got := string(primary.store[string(good)].Value); got != want || len(f.store) != 1 {
 		t.Errorf("%q arrived, want %q; %d items are left", got, want, len(f.store))
+	}
+}
+
+// TestFallback_tooMuch: a copy does not take siblings from fallbacks without end,
+// so that what all copies hold can be merged. What it leaves waits for a write
+// that has seen the others; all else is taken.
+func TestFallback_tooMuch(t *testing.T) {
+	primary := serveAt(t, vnode.Partition{Kind: kv.KindName, ID: testHead, Size: 64, Node: "a"})
+	fallback := func(node ring.NodeID, text string) *server {
+		s := serveAt(t, vnode.Partition{Kind: kv.KindName, ID: testHead, Size: 64, Node: node, Fallback: true})
+		s.write(value(strings.Repeat(text, kv.MaxMergedBytes/bucket.MaxN*2/3), ""))
+		other := value(text, "")
+		other.Object.Key = "of " + text
+		s.write(other)
+		return s
+	}
+	handBack := func(s *server) (left [][]byte, err error) {
+		t.Helper()
+		merge := s.vnode.(vnode.Mergeable)
+		body, damaged, err := merge.MergeCommand(0, slices.Collect(s.items()))
+		if err != nil || damaged != nil {
+			t.Fatal(damaged, err)
+		}
+		return merge.MergeReply(primary.send(body))
+	}
+	first, second := fallback("b", "1"), fallback("c", "2")
+	for range 2 { // what is there is not too much
+		if left, err := handBack(first); err != nil {
+			t.Fatal(left, err)
+		}
+	}
+	key := kv.AppendKey(nil, testHead, "", "b", "k")
+	left, err := handBack(second)
+	if !errors.Is(err, kv.ErrSiblings) || len(left) != 1 || !bytes.Equal(left[0], key) || !strings.Contains(err.Error(), `"b"/"k"`) {
+		t.Fatalf("left %q, %v", left, err)
+	}
+	for _, of := range []string{"of 1", "of 2"} {
+		if _, err := primary.get(of); err != nil {
+			t.Errorf("%s: %v", of, err)
+		}
+	}
+	o, err := primary.get("k")
+	if err != nil || len(o.Contents()) != 1 {
+		t.Fatalf("%d values, %v", len(o.Contents()), err)
+	}
+	primary.write(value("settled", o.Context))
+	if left, err := handBack(second); err != nil {
+		t.Fatal(left, err)
+	}
+	if o, err = primary.get("k"); err != nil || len(o.Contents()) != 2 {
+		t.Errorf("%d values, %v", len(o.Contents()), err)
 	}
 }

@@ -87,7 +87,7 @@ func TestWrite_primariesDown(t *testing.T) {
 		if err != nil || damaged != nil {
 			t.Fatal(err, damaged)
 		}
-		if err := s.vnode.(vnode.Mergeable).MergeReply(f.at(ring.Entry{Partition: e.Partition, Node: e.Node}).send(body)); err != nil {
+		if _, err := s.vnode.(vnode.Mergeable).MergeReply(f.at(ring.Entry{Partition: e.Partition, Node: e.Node}).send(body)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -245,7 +245,7 @@ func (w *world) handBack(e ring.Entry) {
 	send := replica.Send{To: ring.Entry{Partition: e.Partition, Node: w.copies[e.Partition-testHead].at.Node}, Body: body}
 	w.merges = append(w.merges, send)
 	reply, _ := w.deliver(send)
-	err = s.vnode.(vnode.Mergeable).MergeReply(reply)
+	_, err = s.vnode.(vnode.Mergeable).MergeReply(reply)
 	w.notef("  hand-back of %v: %v", e, err)
 	if err == nil {
 		delete(w.spares, e)

@@ -13,7 +13,7 @@ const (
 	ProtocolVersion = 1
 	// MaxFrameSize bounds a frame on the wire, header and payload together, in bytes. It is far above what a put may
 	// make of an object: nodes that did not hear of each other may each have acknowledged that much for one key.
-	MaxFrameSize = 64 << 20
+	MaxFrameSize = 128 << 20
 	// MaxHeaderSize is the longest header in bytes: the fixed part, three names of 255 bytes and the checksum.
 	MaxHeaderSize = fixedSize + 3*maxName + crcSize
 	// MaxPayloadSize is the longest payload that fits a frame whatever its header, in bytes.

@@ -38,9 +38,10 @@ type Mergeable interface {
 	// the primary would refuse with all beside them; then there is no command. The
 	// runtime gives them up as with Context.Damage.
 	MergeCommand(grace uint64, items []store.Item) (command []byte, damaged [][]byte, err error)
-	// MergeReply returns nil if the primary's answer says that it has all of the
-	// items.
-	MergeReply(body []byte) error
+	// MergeReply returns what the primary's answer says: no error if it has all of
+	// the items. With the keys of items that it has not taken for now, the error is
+	// the reason, and it has all others.
+	MergeReply(body []byte) (left [][]byte, err error)
 }
 
 // Fallback is the life of a vnode that stands in for a primary of another node

@@ -287,6 +287,48 @@ func TestFallback_otherKind(t *testing.T) {
 	})
 }
 
+// TestFallback_left: what the owner does not take for now stays, with the reason;
+// all else is handed back, and the rest follows once the owner takes it.
+func TestFallback_left(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		of := ring.Partition(0)
+		for w.log.State().Ring().Owner(of) != "c" {
+			of++
+		}
+		primary := store.ID{Kind: kindName, Partition: of}
+		if _, err := w.nodes["c"].host.Request(t.Context(), kindName, of, []byte("wfull")); err != nil {
+			t.Fatal(err)
+		}
+		w.lose("c")
+		names := []string{"a", "big1", "big2", "z"}
+		for _, name := range names {
+			w.write("a", of, name)
+		}
+		keeper := w.nodes[w.log.State().Hints(kindName, of)[0].Node].host
+		w.find()
+		w.until("the rest is handed back", func() bool {
+			f := keeper.Fallbacks()
+			return len(f) == 1 && f[0].Items == 2 && f[0].Err != nil && strings.Contains(f[0].Err.Error(), `no room for ["big1" "big2"]`)
+		})
+		pass(5 * time.Minute)
+		for _, name := range names {
+			if want := !strings.HasPrefix(name, "big"); w.holds("c", primary, name) != want {
+				t.Errorf("%s at its primary: %v", name, !want)
+			}
+		}
+		if len(w.log.State().Hints(kindName, of)) != 1 {
+			t.Error("the hint is closed, and some of it is not handed back")
+		}
+		if _, err := w.nodes["c"].host.Request(t.Context(), kindName, of, []byte("xfull")); err != nil {
+			t.Fatal(err)
+		}
+		w.settled()
+		for _, name := range names {
+			w.primariesHold(of, name)
+		}
+	})
+}
+
 // to sends one body to one vnode.
 type to struct {
 	all

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -258,7 +259,8 @@ func pass(d time.Duration) { <-time.After(d) }
 
 // countKind counts: "w" and a name adds one to it, "r" and a name reads it, "f"
 // and a name reads it also where the vnode is frozen. The answer is the count.
-// "x" and a name removes it, "e" and a name answers the number of the write, "p" panics.
+// "x" and a name removes it; while there is "full", no name that begins with "big"
+// is taken from fallbacks. "e" and a name answers the number of the write, "p" panics.
 type countKind struct{}
 
 func (countKind) Name() topology.Kind { return kindName }
@@ -282,15 +284,19 @@ type counter struct{}
 
 func (counter) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Disposition {
 	if cmd.Body[0] == 'm' {
+		reply := []byte("merged")
 		for rest := cmd.Body[1:]; len(rest) > 0; {
 			n := rest[0]
 			name, value := rest[1:1+n], rest[1+n:9+n]
 			rest = rest[9+n:]
-			if count(value) > count(cx.Get(name)) {
+			switch {
+			case strings.HasPrefix(string(name), "big") && cx.Get([]byte("full")) != nil:
+				reply = append(append(reply, ' '), name...)
+			case count(value) > count(cx.Get(name)):
 				cx.Put(name, value)
 			}
 		}
-		return vnode.Reply{Body: []byte("merged")}
+		return vnode.Reply{Body: reply}
 	}
 	name := cmd.Body[1:]
 	switch cmd.Body[0] {
@@ -342,11 +348,15 @@ func (counter) MergeCommand(_ uint64, items []store.Item) (body []byte, damaged 
 	return body, nil, nil
 }
 
-func (counter) MergeReply(body []byte) error {
-	if string(body) != "merged" {
-		return fmt.Errorf("answer %q", body)
+func (counter) MergeReply(body []byte) (left [][]byte, err error) {
+	words := bytes.Fields(body)
+	if len(words) == 0 || string(words[0]) != "merged" {
+		return nil, fmt.Errorf("answer %q", body)
 	}
-	return nil
+	if left = words[1:]; len(left) > 0 {
+		return left, fmt.Errorf("no room for %q", left)
+	}
+	return nil, nil
 }
 
 func count(value []byte) uint64 {
