@@ -49,10 +49,10 @@ const (
 
 // Flags of a merge.
 const (
-	mergeSettle = 1 << iota // the bucket keeps one sibling
-	mergeLookup             // the buckets' properties say which
-	mergeAnswer             // answer what the copy holds in the end
-	mergeBounded            // take nothing that makes an object too large; answer what that is
+	mergeSettle  = 1 << iota // the bucket keeps one sibling
+	mergeLookup              // the buckets' properties say which
+	mergeAnswer              // answer what the copy holds in the end
+	mergeBounded             // take nothing that makes an object too large; answer what that is
 	mergeFlagsEnd
 )
 

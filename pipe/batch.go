@@ -9,9 +9,9 @@ import (
 // Limits of items and batches, in bytes.
 const (
 	MaxItem       = 124 << 20 // the largest item: one that fits a frame between nodes
-	MaxErrorInput = 1 << 10  // what a WorkerError keeps of its input
-	batchFull     = 64 << 10 // a batch of at least this size is sealed
-	batchStart    = 128      // first buffer of a builder
+	MaxErrorInput = 1 << 10   // what a WorkerError keeps of its input
+	batchFull     = 64 << 10  // a batch of at least this size is sealed
+	batchStart    = 128       // first buffer of a builder
 )
 
 // Batch is an immutable sequence of items in one buffer: for each item its
