@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"runtime"
 	"time"
 
 	"github.com/dee2748c/baton/cluster/topology"
@@ -37,6 +38,11 @@ type direct struct {
 	reads  vnode.Reads
 	room   [4]replica.Send
 }
+
+// busyTries is how often a direct asks a vnode that another caller holds. That
+// takes some microseconds as a rule; a run would have two goroutines woken, and
+// the vnode held till then, which makes runs of the next requests too.
+const busyTries = 4
 
 // newDirect returns a direct from the pool, to which it goes back unless it
 // became a run: then a vnode may have its letter.
@@ -121,8 +127,11 @@ func (d *direct) serve() bool {
 	if s.Volatile {
 		l.Flags = requestVolatile
 	}
-	if !at.box.serveNow(l) {
-		return false
+	for try := 1; !at.box.serveNow(l); try++ {
+		if try == busyTries {
+			return false
+		}
+		runtime.Gosched()
 	}
 	if !d.served {
 		l.keep() // whoever has it may answer yet
