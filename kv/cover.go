@@ -573,7 +573,7 @@ func (e *CoverageError) Error() string {
 		}
 		b.WriteString("; ")
 	}
-	return strings.TrimSuffix(b.String(), " ") + " start the nodes that are down, or ask for what there is with Partial"
+	return strings.TrimSuffix(b.String(), " ") + " start the nodes that are down, ask again later where one has too much to do, or ask for what there is with Partial"
 }
 
 // Unwrap returns [ErrCoverage] and all causes.

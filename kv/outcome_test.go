@@ -94,6 +94,64 @@ func TestWrite_primariesDown(t *testing.T) {
 	f.equal(t)
 }
 
+// A sloppy read asks as many fallbacks as primaries do not answer, if those that
+// do are too few: any one of them may be the one that has the value. It asks none
+// if they are enough.
+func TestRead_asksEveryFallback(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		n         int
+		down      []int // before the read
+		refuses   []int // while it runs
+		r         bucket.Quorum
+		fallbacks []int // that are asked; the last of them has the value
+	}{
+		{"two are down", 3, []int{1, 2}, nil, 2, []int{1, 2}},
+		{"one is down, two are enough", 3, []int{1}, nil, 2, nil},
+		{"one is down, all are wanted", 3, []int{1}, nil, 3, []int{1}},
+		{"two refuse", 3, nil, []int{0, 1}, 2, []int{0, 1}},
+		{"one is down, another one refuses", 3, []int{2}, []int{0}, 2, []int{0, 2}},
+		{"all are down", 5, []int{0, 1, 2, 3, 4}, nil, 3, []int{0, 1, 2, 3, 4}},
+		{"three of five", 5, []int{0, 1}, []int{4}, 3, []int{0, 1, 4}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f, p := newFleet(t, tt.n), bucket.Defaults(tt.n)
+			p.R = tt.r
+			spare := func(i int) ring.Entry {
+				return ring.Entry{Partition: testHead + ring.Partition(i), Node: "s" + node(i), Fallback: true}
+			}
+			if len(tt.fallbacks) > 0 {
+				f.at(spare(tt.fallbacks[len(tt.fallbacks)-1])).write(value("v", ""))
+			} else {
+				f.copies[0].write(value("v", ""))
+			}
+			for _, i := range tt.down {
+				f.down[i] = true
+			}
+			m, err := kv.NewRead(f.set("z"), kv.Get{Bucket: "b", Key: "k"}, &p, time.Time{})
+			f.begin(m, err)
+			asked := make(map[ring.Entry]bool)
+			for len(f.pending) > 0 {
+				to, how := f.pending[0].send.To, answers
+				i := int(to.Partition - testHead)
+				if asked[to] = true; !to.Fallback && slices.Contains(tt.refuses, i) {
+					how = refuses
+				}
+				f.end(0, how, "s"+node(i))
+			}
+			if got := texts(m.Object()); !slices.Equal(got, []string{"v"}) {
+				_, err := m.Object()
+				t.Errorf("%v, %v", got, err)
+			}
+			for i := range tt.n {
+				if want := slices.Contains(tt.fallbacks, i); asked[spare(i)] != want {
+					t.Errorf("the fallback of copy %d was asked: %v", i, !want)
+				}
+			}
+		})
+	}
+}
+
 // Which outcome a write has by how its Sends end: first the coordinator's, then
 // those of the others.
 func TestWrite_outcomes(t *testing.T) {

@@ -141,7 +141,6 @@ func (m *Read) Step(e replica.Event, sends []replica.Send) []replica.Send {
 	switch {
 	case e.Type == replica.Fail:
 		v.answered = false
-		m.another(i, &sends)
 	case v.work == workRepair:
 		m.repaired(i, e.Body)
 	default:
@@ -202,11 +201,6 @@ func (m *Read) begin(sends []replica.Send) []replica.Send {
 		}
 		m.ask(i, i == value, &sends)
 	}
-	for i := range m.slots.all {
-		if m.slots.all[i].phase == slotIdle {
-			m.another(i, &sends)
-		}
-	}
 	return m.settle(sends)
 }
 
@@ -220,27 +214,32 @@ func (m *Read) ask(i int, value bool, sends *[]replica.Send) {
 	m.slots.ask(i, body, m.options.sloppy, false, sends)
 }
 
-// another goes on with a slot that nobody is asked for: a fallback is asked only
-// where the primaries are too few, since to ask it makes it.
-func (m *Read) another(i int, sends *[]replica.Send) {
-	t := &m.slots.all[i]
-	if t.tried && m.possible() {
-		t.phase = slotFailed
+// standIns asks the fallbacks of all primaries that do not answer, once the others
+// are too few: to ask a fallback makes it, and any of them may be the one that has
+// the value.
+func (m *Read) standIns(sends *[]replica.Send) {
+	if m.ready || !m.options.sloppy {
 		return
 	}
-	m.ask(i, len(m.known) == 0, sends)
+	copies, primaries, nodes := m.slots.tally(m.mayCount)
+	if m.quorum.reached(copies, primaries, nodes) || primaries < m.quorum.primaries {
+		return
+	}
+	for i := range m.slots.all {
+		if t := &m.slots.all[i]; t.tried && t.spare != "" && (t.phase == slotIdle || t.phase == slotFailed) {
+			m.ask(i, len(m.known) == 0, sends)
+		}
+	}
 }
 
-// possible reports whether the quorum may be reached by the copies that have
-// answered and those that are being asked.
-func (m *Read) possible() bool {
-	return m.quorum.reached(m.slots.tally(func(t *slot) bool {
-		if t.phase == slotAsked {
-			return true
-		}
-		v := m.view(t)
-		return t.phase == slotDone && !v.incomplete && !v.damaged
-	}))
+// mayCount reports whether a copy is a primary's that has answered or is being
+// asked.
+func (m *Read) mayCount(t *slot) bool {
+	if t.at.Fallback || t.phase == slotAsked {
+		return !t.at.Fallback
+	}
+	v := m.view(t)
+	return t.phase == slotDone && !v.incomplete && !v.damaged
 }
 
 // view returns what is known of the copy of a slot.
@@ -340,6 +339,7 @@ func (m *Read) repaired(i int, body []byte) {
 
 // settle goes on with what is known now.
 func (m *Read) settle(sends []replica.Send) []replica.Send {
+	m.standIns(&sends)
 	if !m.fetch(&sends) {
 		return m.decide(sends, false)
 	}

@@ -263,6 +263,7 @@ func TestStore(t *testing.T) {
 		{"the biggest plan", testBiggestPlan},
 		{"speed", testSpeed},
 		{"registration lost", testRegistrationLost},
+		{"a node that struggles warns", testStruggling},
 		{"restarted node takes over from its predecessor", testPredecessor},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.run(t, srv) })

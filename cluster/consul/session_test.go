@@ -197,6 +197,44 @@ func testRegistrationLost(t *testing.T, srv *consultest.Server) {
 	}
 }
 
+// A node that does not keep up with its requests says so: its check warns with
+// the reason, which stands through a new registration; the others spare it, and it
+// is up all the same.
+func testStruggling(t *testing.T, srv *consultest.Server) {
+	folder := prefix()
+	s, other := open(t, options(srv.Addr, folder, "n1")), open(t, options(srv.Addr, folder, "n2"))
+	open(t, options(srv.Addr, folder, "n3")) // one of two that struggles is spared
+	accept(t, s, "founder", create("n1"), join("n2"), join("n3"))
+	await(t, "n3 is reachable", other.Liveness().Watch, func(h cluster.Health) bool { return h.Of("n3") == cluster.Reachable })
+	client := raw(t, srv.Addr)
+	see := func(want cluster.Reach, status, note string) {
+		t.Helper()
+		await(t, want.String(), other.Liveness().Watch, func(h cluster.Health) bool { return h.Of("n1") == want })
+		if h := other.Liveness().Health(); !h.Up("n1") || h.Serves("n1") != (want == cluster.Reachable) {
+			t.Errorf("n1 is %v: up %v, serves %v", want, h.Up("n1"), h.Serves("n1"))
+		}
+		checks, err := client.Agent().Checks()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range checks {
+			if c.ServiceID == serviceID(folder, "n1") && (c.Status != status || c.Output != note) {
+				t.Errorf("the check is %s, %q, want %s, %q", c.Status, c.Output, status, note)
+			}
+		}
+	}
+	see(cluster.Reachable, api.HealthPassing, "")
+	s.SetStruggling("kv/3 has waited 6s")
+	see(cluster.Struggling, api.HealthWarning, "kv/3 has waited 6s")
+	if err := client.Agent().ServiceDeregister(serviceID(folder, "n1")); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "gone", other.Liveness().Watch, func(h cluster.Health) bool { return h.Of("n1") != cluster.Struggling })
+	see(cluster.Struggling, api.HealthWarning, "kv/3 has waited 6s")
+	s.SetStruggling("")
+	see(cluster.Reachable, api.HealthPassing, "")
+}
+
 // A process that stops for longer than everything is suspected, then unreachable, and is the same member
 // when it goes on.
 func testPausedNode(t *testing.T, srv *consultest.Server) {
