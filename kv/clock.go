@@ -70,6 +70,9 @@ type Clock []Dot
 
 // at returns the position of an actor, or where it would stand.
 func (c Clock) at(a Actor) (i int, found bool) {
+	if len(c) > fewDots {
+		return slices.BinarySearchFunc(c, a, func(d Dot, a Actor) int { return strings.Compare(string(d.Actor), string(a)) })
+	}
 	for i = range c {
 		if c[i].Actor >= a {
 			return i, c[i].Actor == a
@@ -77,6 +80,9 @@ func (c Clock) at(a Actor) (i int, found bool) {
 	}
 	return len(c), false
 }
+
+// fewDots is how many entries of a clock are looked through one by one.
+const fewDots = 8
 
 // Of returns the number of the actor's last write in the set, 0 for none.
 func (c Clock) Of(a Actor) uint64 {
@@ -89,9 +95,17 @@ func (c Clock) Of(a Actor) uint64 {
 // Has reports whether the write is in the set.
 func (c Clock) Has(d Dot) bool { return d.N <= c.Of(d.Actor) }
 
-// Descends reports whether every write of e is in c.
+// Descends reports whether every write of e is in c. It costs O(len(c) + len(e)).
 func (c Clock) Descends(e Clock) bool {
-	return !slices.ContainsFunc(e, func(d Dot) bool { return !c.Has(d) })
+	for _, d := range e {
+		for len(c) > 0 && c[0].Actor < d.Actor {
+			c = c[1:]
+		}
+		if len(c) == 0 || c[0].Actor != d.Actor || c[0].N < d.N {
+			return false
+		}
+	}
+	return true
 }
 
 // Add puts the dot, and with it all earlier ones of its actor, into the set. It
@@ -105,10 +119,38 @@ func (c Clock) Add(d Dot) Clock {
 	return c
 }
 
-// Join returns the union of both sets, in place where c has room.
+// Join returns the union of both sets, in place where c has room. It costs
+// O(len(c) + len(e)).
 func (c Clock) Join(e Clock) Clock {
+	i, missing := 0, 0
 	for _, d := range e {
-		c = c.Add(d)
+		for i < len(c) && c[i].Actor < d.Actor {
+			i++
+		}
+		if i < len(c) && c[i].Actor == d.Actor {
+			c[i].N = max(c[i].N, d.N)
+		} else {
+			missing++
+		}
+	}
+	if missing == 0 {
+		return c
+	}
+	// From the end, so that nothing is overwritten that has not moved yet.
+	i = len(c) - 1
+	c = slices.Grow(c, missing)[:len(c)+missing]
+	for to, j := len(c)-1, len(e)-1; j >= 0; to-- {
+		switch {
+		case i < 0 || c[i].Actor < e[j].Actor:
+			c[to] = e[j]
+			j--
+		case c[i].Actor == e[j].Actor:
+			j--
+			fallthrough
+		default:
+			c[to] = c[i]
+			i--
+		}
 	}
 	return c
 }

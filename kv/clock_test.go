@@ -2,6 +2,8 @@ package kv_test
 
 import (
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +50,51 @@ func TestClock_joinIsAUnion(t *testing.T) {
 			t.Fatal("descends is not the order of the union")
 		}
 	})
+}
+
+// The clocks of keys that were written under many owners are as those of few.
+func TestClock_many(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		draw := func(name string) (c kv.Clock, all map[kv.Actor]uint64) {
+			all = rapid.MapOfN(rapid.Map(rapid.IntRange(0, 60), func(i int) kv.Actor { return kv.Actor(fmt.Sprint("actor", i)) }),
+				rapid.Uint64Range(1, 3), 0, 40).Draw(t, name)
+			for a, n := range all {
+				c = c.Add(kv.Dot{Actor: a, N: n})
+			}
+			return c, all
+		}
+		c, of := draw("c")
+		d, other := draw("d")
+		descends, union := true, maps.Clone(of)
+		for a, n := range other {
+			descends = descends && of[a] >= n
+			union[a] = max(union[a], n)
+		}
+		if c.Descends(d) != descends {
+			t.Fatalf("%v descends from %v: %v", c, d, !descends)
+		}
+		both := join(c, d)
+		if !slices.IsSortedFunc(both, func(x, y kv.Dot) int { return strings.Compare(string(x.Actor), string(y.Actor)) }) || len(both) != len(union) {
+			t.Fatalf("%v of %v and %v", both, c, d)
+		}
+		for a, n := range union {
+			if both.Of(a) != n {
+				t.Fatalf("%s is %d, want %d", a, both.Of(a), n)
+			}
+		}
+	})
+}
+
+// A merge of two states of a key that was written under 100 owners.
+func BenchmarkClock_join(b *testing.B) {
+	var c kv.Clock
+	for i := range 100 {
+		c = c.Add(kv.Dot{Actor: kv.ActorOf(vnode.Partition{ID: 3, Node: "node-1", Epoch: uint64(i)}, 0, false), N: 1 << 41})
+	}
+	d := slices.Clone(c)
+	for b.Loop() {
+		c = c.Join(d)
+	}
 }
 
 func TestContext_isTheClock(t *testing.T) {
