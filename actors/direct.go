@@ -30,6 +30,7 @@ type direct struct {
 	send   replica.Send   // being served
 	event  replica.Event  // its end
 	served bool           // event is set
+	kept   bool           // a vnode may have the letter beyond its call
 	local  bool           // some Send was served
 	left   []replica.Send // that can't be served at once
 	run    *run           // what it has become, nil so far
@@ -44,8 +45,8 @@ type direct struct {
 // the vnode held till then, which makes runs of the next requests too.
 const busyTries = 4
 
-// newDirect returns a direct from the pool, to which it goes back unless it
-// became a run: then a vnode may have its letter.
+// newDirect returns a direct from the pool, to which it goes back unless a vnode
+// may have its letter.
 func (h *Host) newDirect(kind topology.Kind, m replica.Machine, deadline time.Time) *direct {
 	d, ok := h.directs.Get().(*direct)
 	if !ok {
@@ -72,9 +73,7 @@ func (d *direct) drive() *run {
 		}
 	}
 	if d.run == nil && len(d.left) == 0 && m.Done() {
-		h := d.host
-		*d = direct{}
-		h.directs.Put(d)
+		d.free()
 		return nil
 	}
 	r := d.become()
@@ -85,10 +84,20 @@ func (d *direct) drive() *run {
 	for _, s := range append(d.left, d.sends[next:]...) {
 		r.flights = append(r.flights, flight{send: s})
 	}
+	if !d.kept {
+		d.free()
+	}
 	r.settle(false)
 	r.driving = false
 	r.drive()
 	return r
+}
+
+// free gives the direct back to its pool.
+func (d *direct) free() {
+	h := d.host
+	*d = direct{}
+	h.directs.Put(d)
 }
 
 // become makes the run. Until drive hands over, nobody steps its machine.
@@ -152,7 +161,7 @@ func (l *letter) keep() {
 	if d == nil {
 		return
 	}
-	l.direct = nil
+	l.direct, d.kept = nil, true
 	r, self := d.become(), &d.host.opts.Self
 	l.From, l.FromIncarnation = string(self.Node), self.Incarnation
 	l.Endpoint, l.Seq = r.id, d.host.ends.number()
