@@ -378,7 +378,7 @@ func restore(ctx context.Context, o RestoreOptions) (*BackupManifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	voter, ok := state.Member(lead.Node)
+	_, ok := state.Member(lead.Node)
 	if self, member := state.Member(m.Node); !ok || !member || self.Status == topology.Removed {
 		return nil, fmt.Errorf("%w: its record does not have %s and %s as members", ErrBackup, m.Node, lead.Node)
 	}
@@ -403,7 +403,7 @@ func restore(ctx context.Context, o RestoreOptions) (*BackupManifest, error) {
 	}
 	err = raft.Restore(
 		raft.Options{Node: m.Node, Nonce: m.Nonce, Dir: filepath.Join(o.DataDir, recordDir)},
-		raft.Member{Server: raft.ServerID(lead.Node, lead.Nonce), Addr: voter.Addr}, state.Renamed(id.ClusterID))
+		raft.ServerID(lead.Node, lead.Nonce), state.Renamed(id.ClusterID))
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,6 @@ import (
 type RecoverOptions struct {
 	// DataDir is the stopped node's; required.
 	DataDir string
-	// Addr is the cluster address that the node will listen at; required.
-	Addr string
 	// Logger gets what happens; optional.
 	Logger *slog.Logger
 }
@@ -26,8 +24,8 @@ type RecoverOptions struct {
 // lost majority knew is lost. If members of it come back as they were there are
 // two records: start them with empty directories only.
 func Recover(o RecoverOptions) (err error) {
-	if o.DataDir == "" || o.Addr == "" {
-		return &OptionError{"DataDir", o.DataDir, "name the directory of the stopped node, and the address it will listen at"}
+	if o.DataDir == "" {
+		return &OptionError{"DataDir", o.DataDir, "name the directory of the stopped node"}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -50,7 +48,7 @@ func Recover(o RecoverOptions) (err error) {
 		return fmt.Errorf("recover: %w", err)
 	}
 	return raft.Recover(raft.Options{
-		Node: ring.NodeID(id.Node), Nonce: id.Nonce, Addr: o.Addr, Logger: o.Logger,
+		Node: ring.NodeID(id.Node), Nonce: id.Nonce, Logger: o.Logger,
 		Dir: filepath.Join(o.DataDir, recordDir),
 	})
 }

@@ -29,7 +29,7 @@ type trio struct {
 
 func newTrio(b testing.TB) *trio {
 	g := &trio{TB: b, nodes: []ring.NodeID{"n1", "n2", "n3"}, stores: map[ring.NodeID]*raft.Store{}, record: map[string]string{}}
-	addrs := map[ring.NodeID]string{}
+	var seeds []string
 	var opts []raft.Options
 	for _, n := range g.nodes {
 		r, err := net.Listen("tcp", "127.0.0.1:0")
@@ -40,17 +40,18 @@ func newTrio(b testing.TB) *trio {
 		if err != nil {
 			b.Fatal(err)
 		}
-		addrs[n] = r.Addr().String()
-		g.record[addrs[n]] = q.Addr().String()
+		seeds = append(seeds, r.Addr().String())
+		g.record[r.Addr().String()] = q.Addr().String()
 		dial := func(ctx context.Context, addr string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, "tcp", addr)
 		}
 		opts = append(opts, raft.Options{
-			Node: n, Dir: b.TempDir(), Addr: addrs[n], RaftListener: r, RecordListener: q, DialRaft: dial,
+			Node: n, Dir: b.TempDir(), Addr: r.Addr().String(), RaftListener: r, RecordListener: q, DialRaft: dial,
 			DialRecord: func(ctx context.Context, addr string) (net.Conn, error) { return dial(ctx, g.record[addr]) },
 		})
 	}
 	for _, o := range opts {
+		o.Seeds = seeds
 		s, err := raft.OpenStatic(o)
 		if err != nil {
 			b.Fatal(err)
@@ -58,7 +59,7 @@ func newTrio(b testing.TB) *trio {
 		b.Cleanup(func() { s.Close() })
 		g.stores[o.Node] = s
 	}
-	if err := g.stores["n1"].BootstrapVoters(context.Background(), addrs); err != nil {
+	if err := g.stores["n1"].BootstrapVoters(context.Background(), g.nodes...); err != nil {
 		b.Fatal(err)
 	}
 	if _, err := cluster.NewProposer(g.stores["n1"], "founder").Propose(context.Background(), 0, topology.CreateCluster{

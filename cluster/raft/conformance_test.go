@@ -21,11 +21,12 @@ func TestStore_conformance(t *testing.T) {
 			defer mu.Unlock()
 			return stores[i]
 		}
-		addrs := map[ring.NodeID]string{}
 		dirs := make([]string, len(nodes))
 		open := func(i int) *raft.Store {
 			o := g.options(nodes[i], dirs[i])
-			o.Nonce = 0
+			for _, n := range nodes {
+				o.Seeds = append(o.Seeds, addr(n))
+			}
 			s, err := raft.OpenStatic(g.wire(o))
 			if err != nil {
 				t.Fatal(err)
@@ -37,13 +38,11 @@ func TestStore_conformance(t *testing.T) {
 			return s
 		}
 		f := clustertest.Fixture{}
-		for i, n := range nodes {
-			addrs[n], dirs[i] = addr(n), t.TempDir()
+		for i := range nodes {
+			dirs[i] = t.TempDir()
 			f.Handles = append(f.Handles, open(i))
 		}
-		if err := stores[len(stores)-1].BootstrapVoters(g.ctx, addrs); err != nil {
-			t.Fatal(err)
-		}
+		g.bootstrapped(stores[len(stores)-1].BootstrapVoters(g.ctx, nodes...))
 		lose := func(i int, what fault) {
 			if at(i).Leads() {
 				if err := at(i).HandOver(g.ctx); err != nil {

@@ -13,6 +13,9 @@
 //	s, err := raft.Open(raft.Options{Node: "n1", Nonce: nonce, Dir: dir, Addr: addr, ...})
 //	err = s.Bootstrap(ctx) // once in the life of a cluster, on one node
 //
+// Raft's configuration has names only; where a server is says the book, from the record, the log and
+// what servers tell each other while no leader is known, so that all may move at once.
+//
 // Joining members follow without a vote; of the Valid ones one, three or five vote. Votes move when a
 // voter is Down, leaves or is removed. Everything comes through two listeners: raft's own traffic, and
 // questions about the record (proposals, reads, pings) as frames.
@@ -30,4 +33,6 @@
 //	I8  a server takes raft messages only that are meant for it, not for one that was at its address
 //	I9  a server with a record cannot be bootstrapped again
 //	I10 losing the leadership is an outcome, never a panic
+//	I11 a majority that reaches each other elects a leader, wherever its servers started and whichever
+//	    configuration each of them has heard of
 package raft

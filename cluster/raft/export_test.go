@@ -11,19 +11,38 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
+// staticNonce names servers that are no members of the record that they keep.
+const staticNonce = 1 << 40
+
 // OpenStatic opens a server whose configuration does not follow the record, for suites whose records
-// are about nodes that do not exist.
+// are about nodes that do not exist. It knows the others as its seeds.
 func OpenStatic(o Options) (*Store, error) {
+	o.Nonce = staticNonce
 	return open(o, func(topology.State, []hraft.Server, hraft.ServerID, func(hraft.Server) bool) change { return change{} })
 }
 
-// BootstrapVoters bootstraps with several voters at once.
-func (s *Store) BootstrapVoters(ctx context.Context, addrs map[ring.NodeID]string) error {
+// BootstrapServers bootstraps with several voters, whose addresses are in the configuration.
+func (s *Store) BootstrapServers(ctx context.Context, addrs map[string]string) error {
 	var servers []hraft.Server
-	for n, a := range addrs {
-		servers = append(servers, hraft.Server{ID: hraft.ServerID(ServerID(n, 0)), Address: hraft.ServerAddress(a)})
+	for id, a := range addrs {
+		servers = append(servers, hraft.Server{ID: hraft.ServerID(id), Address: hraft.ServerAddress(a)})
 	}
 	return s.bootstrap(ctx, servers...)
+}
+
+// BootstrapVoters bootstraps with several voters at once.
+func (s *Store) BootstrapVoters(ctx context.Context, nodes ...ring.NodeID) error {
+	var servers []hraft.Server
+	for _, n := range nodes {
+		servers = append(servers, configured(ServerID(n, staticNonce), hraft.Voter))
+	}
+	return s.bootstrap(ctx, servers...)
+}
+
+// AddVoter gives a server a vote, if this one leads.
+func (s *Store) AddVoter(id string) error {
+	v := configured(id, hraft.Voter)
+	return s.raft.AddVoter(v.ID, v.Address, 0, 0).Error()
 }
 
 // Snapshot writes a snapshot now and compacts the log. Raft refuses one while a change of the

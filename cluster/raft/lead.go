@@ -49,8 +49,7 @@ func (s *Store) takePlace() bool {
 	}
 	s.leadTerm.Store(term)
 	s.opts.Logger.Info("raft leadership gained", "server", s.id, "term", term)
-	state, _, _ := s.machine.now()
-	s.publish(state)
+	s.applied()
 	return true
 }
 
@@ -71,7 +70,7 @@ func (s *Store) reconcile() bool {
 			}
 			return false
 		}
-		s.opts.Logger.Info("raft configuration changed", "change", c.String(), "address", string(c.server.Address))
+		s.opts.Logger.Info("raft configuration changed", "change", c.String())
 	}
 }
 
@@ -79,7 +78,7 @@ func (s *Store) reconcile() bool {
 func (s *Store) ready(v hraft.Server, index uint64) bool {
 	ctx, cancel := context.WithTimeout(s.life, s.opts.Timeouts.Dial)
 	defer cancel()
-	r, err := s.call(ctx, string(v.Address), request{kind: askPing})
+	r, err := s.call(ctx, s.book.where(string(v.ID)), request{kind: askPing})
 	return err == nil && r.code == codeOK && r.server == string(v.ID) && r.leader == s.id && r.index+readyLag >= index
 }
 
@@ -100,7 +99,7 @@ func (s *Store) change(c change) error {
 			return s.raft.DemoteVoter(id, at, wait)
 		case c.action == removeServer:
 			return s.raft.RemoveServer(id, at, wait)
-		case c.action == addVoter || c.server.Suffrage == hraft.Voter:
+		case c.action == addVoter:
 			return s.raft.AddVoter(id, addr, at, wait)
 		default:
 			return s.raft.AddNonvoter(id, addr, at, wait)
@@ -142,7 +141,7 @@ func (s *Store) HandOver(ctx context.Context) error {
 		if err == nil {
 			return nil
 		}
-		failed = errors.Join(failed, fmt.Errorf("to %s at %s: %w", v.ID, v.Address, err))
+		failed = errors.Join(failed, fmt.Errorf("to %s at %s: %w", v.ID, s.book.where(string(v.ID)), err))
 	}
 	if failed != nil {
 		return fmt.Errorf("hand over leadership of %s: %w", s.id, failed)
@@ -150,14 +149,15 @@ func (s *Store) HandOver(ctx context.Context) error {
 	return nil
 }
 
-// follow hears of the record from members while no leader speaks to this server: it has not joined
-// yet, it was removed, or it is restarted at another address.
+// follow says where this server is, and hears of the record from members, while no leader speaks to it:
+// it has not joined yet, it was removed, it is restarted at another address, or there is none.
 func (s *Store) follow() {
 	tick := time.NewTicker(s.opts.Timeouts.Poll)
 	defer tick.Stop()
 	for {
 		if leader, _ := s.raft.LeaderWithID(); leader == "" {
 			ctx, cancel := context.WithTimeout(s.life, s.opts.Timeouts.Request)
+			s.hello(ctx)
 			_, _ = s.readElsewhere(ctx) // publishes what it finds; else the next tick tries again
 			cancel()
 		}
@@ -174,8 +174,7 @@ func (s *Store) follow() {
 func (s *Store) Bootstrap(ctx context.Context) error {
 	ctx, cancel := s.bound(ctx)
 	defer cancel()
-	first := hraft.Server{Suffrage: hraft.Voter, ID: hraft.ServerID(s.id), Address: hraft.ServerAddress(s.opts.Addr)}
-	return s.bootstrap(ctx, first)
+	return s.bootstrap(ctx, configured(s.id, hraft.Voter))
 }
 
 func (s *Store) bootstrap(ctx context.Context, servers ...hraft.Server) error {

@@ -18,13 +18,12 @@ const (
 	nothing action = iota
 	addNonvoter
 	addVoter
-	setAddress
 	demoteVoter
 	removeServer
 	handOver // the leader's place to server, so that the leader itself can be changed
 )
 
-var actionNames = [...]string{"nothing", "add non-voter", "give vote", "set address", "take vote", "remove server", "hand over"}
+var actionNames = [...]string{"nothing", "add non-voter", "give vote", "take vote", "remove server", "hand over"}
 
 // A change is the next step towards the configuration that the record asks for.
 type change struct {
@@ -59,32 +58,28 @@ func desired(state topology.State, servers []hraft.Server, leader hraft.ServerID
 	return desiredVotes(members, servers, leader, ready)
 }
 
-// desiredServers removes servers that are no members and have no vote, follows addresses, and adds
-// members. Two servers never have one address: a new server waits until the old one at its address is
-// removed.
+// desiredServers removes servers that are no members and have no vote, and adds members. A server's
+// address in the configuration is its name, whatever the record says: see book.
 func desiredServers(state topology.State, members map[hraft.ServerID]topology.Member, servers []hraft.Server) change {
 	known := map[hraft.ServerID]bool{}
-	taken := map[hraft.ServerAddress]bool{}
 	for _, s := range servers {
 		if _, ok := members[s.ID]; !ok && s.Suffrage != hraft.Voter {
 			return change{action: removeServer, server: s}
 		}
-		known[s.ID], taken[s.Address] = true, true
-	}
-	for _, s := range servers {
-		addr := hraft.ServerAddress(members[s.ID].Addr)
-		if addr != "" && addr != s.Address && !taken[addr] {
-			s.Address = addr
-			return change{action: setAddress, server: s}
-		}
+		known[s.ID] = true
 	}
 	for _, m := range state.Members() {
-		s := hraft.Server{ID: hraft.ServerID(serverOf(m)), Address: hraft.ServerAddress(m.Addr), Suffrage: hraft.Nonvoter}
-		if _, ok := members[s.ID]; ok && !known[s.ID] && !taken[s.Address] {
+		s := configured(serverOf(m), hraft.Nonvoter)
+		if _, ok := members[s.ID]; ok && !known[s.ID] {
 			return change{action: addNonvoter, server: s}
 		}
 	}
 	return change{}
+}
+
+// configured returns a server as the configuration has it.
+func configured(id string, s hraft.ServerSuffrage) hraft.Server {
+	return hraft.Server{Suffrage: s, ID: hraft.ServerID(id), Address: hraft.ServerAddress(id)}
 }
 
 // desiredVotes moves votes.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -127,7 +128,7 @@ func (p *peers) converse(ctx context.Context, conn net.Conn, r request) (respons
 
 // call puts a request to one node.
 func (s *Store) call(ctx context.Context, addr string, r request) (response, error) {
-	r.server = s.id
+	r.asker = s.place()
 	return s.peers.exchange(ctx, addr, r)
 }
 
@@ -192,18 +193,49 @@ func (s *Store) try(ctx context.Context, addr string, r request, tried map[strin
 }
 
 // candidates returns whom to ask: the leader, the other voters, the members of the record, the seeds.
+// Some may be the same, or "".
 func (s *Store) candidates() []string {
-	leader, _ := s.raft.LeaderWithID()
-	list := []string{string(leader)}
+	_, leader := s.raft.LeaderWithID()
+	list := []string{s.book.where(string(leader))}
 	for _, v := range s.servers() {
 		if v.Suffrage == hraft.Voter {
-			list = append(list, string(v.Address))
+			list = append(list, s.book.where(string(v.ID)))
 		}
 	}
 	for _, m := range s.known().Members() {
 		if m.Status != topology.Removed {
-			list = append(list, m.Addr)
+			list = append(list, s.book.where(serverOf(m)), m.Addr)
 		}
 	}
 	return append(list, s.opts.Seeds...)
+}
+
+// hello tells all who may be asked where this server is, and hears from them where they and others
+// are: servers that all moved find each other when each can reach one that can reach the next.
+func (s *Store) hello(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, s.opts.Timeouts.Dial)
+	defer cancel()
+	list := s.candidates()
+	slices.Sort(list)
+	var wg sync.WaitGroup
+	for _, addr := range slices.Compact(list) {
+		if addr == "" || addr == s.opts.Addr {
+			continue
+		}
+		wg.Go(func() {
+			r, err := s.call(ctx, addr, request{kind: askPing})
+			if err != nil {
+				return
+			}
+			for _, p := range r.places {
+				switch {
+				case p.server == r.server:
+					s.book.told(p)
+				case s.hasServer(p.server):
+					s.book.passedOn(p)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

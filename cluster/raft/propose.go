@@ -128,12 +128,12 @@ func (s *Store) missing() []string {
 			continue
 		}
 		wg.Go(func() {
-			if r, err := s.call(ctx, string(v.Address), request{kind: askPing}); err == nil && r.server == string(v.ID) {
+			if r, err := s.call(ctx, s.book.where(string(v.ID)), request{kind: askPing}); err == nil && r.server == string(v.ID) {
 				return
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			out = append(out, fmt.Sprintf("%s at %s", v.ID, v.Address))
+			out = append(out, fmt.Sprintf("%s at %s", v.ID, s.book.where(string(v.ID))))
 		})
 	}
 	wg.Wait()
@@ -226,7 +226,7 @@ func (s *Store) readElsewhere(ctx context.Context) (topology.State, error) {
 		if known, err = topology.DecodeState(r.record); err != nil {
 			return topology.State{}, fmt.Errorf("record from %s: %w", r.server, err)
 		}
-		s.publish(known)
+		s.publish(known, false)
 	}
 	return known, nil
 }

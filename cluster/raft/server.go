@@ -115,12 +115,16 @@ func (v *server) close() error {
 // to it only when the asker says that it can't.
 func (s *Store) answer(ctx context.Context, r request) response {
 	resp := response{code: codeOK, server: s.id}
-	addr, id := s.raft.LeaderWithID()
-	resp.leader, resp.addr = string(id), string(addr)
+	_, id := s.raft.LeaderWithID()
+	resp.leader, resp.addr = string(id), s.book.where(string(id))
+	if s.hasServer(r.asker.server) {
+		s.book.told(r.asker)
+	}
 	var err error
 	switch r.kind {
 	case askPing:
 		_, resp.index, err = s.machine.now()
+		resp.places = s.book.of(s.ids())
 	case askPropose:
 		if _, err := cluster.DecodeBatch(r.batch); err != nil {
 			return response{code: codeInvalid, server: s.id, text: err.Error()}
@@ -128,7 +132,7 @@ func (s *Store) answer(ctx context.Context, r request) response {
 		resp.outcomes, err = s.apply(ctx, r.batch)
 	case askIndex:
 		_, resp.index, err = s.confirmed(ctx)
-		resp.member = s.hasServer(r.server)
+		resp.member = s.hasServer(r.asker.server)
 	case askRecord:
 		state, index, failed := s.confirmed(ctx)
 		err, resp.index = failed, index
@@ -168,6 +172,17 @@ func (s *Store) pass(ctx context.Context, leader string, r request) response {
 // servers returns raft's configuration as this server knows it.
 func (s *Store) servers() []hraft.Server {
 	return s.raft.GetConfiguration().Configuration().Servers
+}
+
+// ids returns this server and those of raft's configuration.
+func (s *Store) ids() []string {
+	out := []string{s.id}
+	for _, v := range s.servers() {
+		if string(v.ID) != s.id {
+			out = append(out, string(v.ID))
+		}
+	}
+	return out
 }
 
 func (s *Store) hasServer(id string) bool {

@@ -13,7 +13,8 @@ import (
 
 // A Status is what a server knows of the consensus.
 type Status struct {
-	// Server is this server, Leader the one that leads, "" when none is known; LeaderAddr is where.
+	// Server is this server, Leader the one that leads, "" when none is known; LeaderAddr is where, as
+	// far as it is known.
 	Server, Leader, LeaderAddr string
 	Term                       uint64
 	// Applied is the last log entry in this server's record, Snapshot the last one in its newest
@@ -28,17 +29,17 @@ type Status struct {
 	Err error
 }
 
-// A Member is a server of the configuration.
+// A Member is a server of the configuration, and where it is, as far as that is known.
 type Member struct{ Server, Addr string }
 
 // Status returns what this server knows, without asking anybody.
 func (s *Store) Status() Status {
-	addr, id := s.raft.LeaderWithID()
+	_, id := s.raft.LeaderWithID()
 	_, applied, err := s.machine.now()
-	st := Status{Server: s.id, Leader: string(id), LeaderAddr: string(addr), Term: s.raft.CurrentTerm(), Applied: applied, Err: err}
+	st := Status{Server: s.id, Leader: string(id), LeaderAddr: s.book.where(string(id)), Term: s.raft.CurrentTerm(), Applied: applied, Err: err}
 	st.Snapshot, _ = strconv.ParseUint(s.raft.Stats()["last_snapshot_index"], 10, 64)
 	for _, v := range s.servers() {
-		m := Member{string(v.ID), string(v.Address)}
+		m := Member{string(v.ID), s.book.where(string(v.ID))}
 		if v.Suffrage == hraft.Voter {
 			st.Voters = append(st.Voters, m)
 		} else {
@@ -55,7 +56,7 @@ func (s *Store) Status() Status {
 // Recover makes the server in Options.Dir the only voter of its record, with all the entries that it
 // has, whether they were committed or not. It is for an operator whose majority is gone for ever: if
 // servers of the former majority come back together, there are two records. The store must be closed;
-// of the options, Node, Nonce, Dir, Addr and Logger are used.
+// of the options, Node, Nonce, Dir and Logger are used.
 func Recover(o Options) (err error) {
 	id := ServerID(o.Node, o.Nonce)
 	defer func() {
@@ -63,8 +64,8 @@ func Recover(o Options) (err error) {
 			err = fmt.Errorf("recover %s from %q: %w", id, o.Dir, err)
 		}
 	}()
-	if o.Dir == "" || o.Node == "" || o.Addr == "" {
-		return errors.New("need node, address and directory")
+	if o.Dir == "" || o.Node == "" {
+		return errors.New("need node and directory")
 	}
 	o.Logger = cmp.Or(o.Logger, discard)
 	st, err := openStorage(&o)
@@ -74,24 +75,24 @@ func Recover(o Options) (err error) {
 	defer func() { err = errors.Join(err, st.close()) }()
 	config := hraft.DefaultConfig()
 	config.LocalID, config.Logger = hraft.ServerID(id), logger{o.Logger}
-	_, transport := hraft.NewInmemTransport(hraft.ServerAddress(o.Addr))
+	_, transport := hraft.NewInmemTransport(hraft.ServerAddress(id))
 	m := newMachine(func() {})
-	only := hraft.Server{Suffrage: hraft.Voter, ID: config.LocalID, Address: hraft.ServerAddress(o.Addr)}
+	only := configured(id, hraft.Voter)
 	err = hraft.RecoverCluster(config, m, st.logs, st.stable, st.snapshots, transport, hraft.Configuration{Servers: []hraft.Server{only}})
 	return errors.Join(err, m.err, transport.Close())
 }
 
-// Restore begins the record of an empty directory with a state from a backup, of which the server Voter is
+// Restore begins the record of an empty directory with a state from a backup, of which the server voter is
 // the only voter. All servers of a restored cluster begin with the same state and voter; the voter adds the
 // others when it leads. Of the options, Node, Nonce, Dir and Logger are used.
-func Restore(o Options, voter Member, state topology.State) (err error) {
+func Restore(o Options, voter string, state topology.State) (err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("restore the record to %q: %w", o.Dir, err)
 		}
 	}()
-	if o.Dir == "" || o.Node == "" || voter.Server == "" || voter.Addr == "" {
-		return errors.New("need node, directory, and the voter's name and address")
+	if o.Dir == "" || o.Node == "" || voter == "" {
+		return errors.New("need node, directory, and the voter's name")
 	}
 	o.Logger = cmp.Or(o.Logger, discard)
 	st, err := openStorage(&o)
@@ -102,7 +103,7 @@ func Restore(o Options, voter Member, state topology.State) (err error) {
 	if has, err := hraft.HasExistingState(st.logs, st.stable, st.snapshots); err != nil || has {
 		return cmp.Or(err, ErrHasRecord)
 	}
-	only := hraft.Server{Suffrage: hraft.Voter, ID: hraft.ServerID(voter.Server), Address: hraft.ServerAddress(voter.Addr)}
+	only := configured(voter, hraft.Voter)
 	const index, term = 1, 1
 	_, transport := hraft.NewInmemTransport(only.Address)
 	sink, err := st.snapshots.Create(hraft.SnapshotVersionMax, index, term, hraft.Configuration{Servers: []hraft.Server{only}}, index, transport)

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft-wal/metrics"
 
 	"github.com/dee2748c/baton/cluster"
+	"github.com/dee2748c/baton/cluster/topology"
 )
 
 // Names in a server's directory; the library adds "snapshots".
@@ -30,6 +31,8 @@ type storage struct {
 	stable    hraft.StableStore
 	snapshots hraft.SnapshotStore
 	counts    *metrics.AtomicCollector // nil in memory
+	book      *book                    // with what snapshot and log say
+	last      uint64                   // entry of the log
 	close     func() error
 }
 
@@ -38,7 +41,7 @@ type storage struct {
 func openStorage(o *Options) (st *storage, err error) {
 	if o.Dir == "" {
 		mem := hraft.NewInmemStore()
-		return &storage{logs: mem, stable: mem, snapshots: hraft.NewInmemSnapshotStore(), close: func() error { return nil }}, nil
+		return &storage{logs: mem, stable: mem, snapshots: hraft.NewInmemSnapshotStore(), book: newBook(), close: func() error { return nil }}, nil
 	}
 	id := ServerID(o.Node, o.Nonce)
 	if err := checkIdentity(o.Dir, id); err != nil {
@@ -49,7 +52,7 @@ func openStorage(o *Options) (st *storage, err error) {
 		return nil, &DirError{walPath, err, "make it writable"}
 	}
 	log := logger{o.Logger.With("server", id)}
-	st = &storage{counts: metrics.NewAtomicCollector(wal.MetricDefinitions)}
+	st = &storage{book: newBook(), counts: metrics.NewAtomicCollector(wal.MetricDefinitions)}
 	meta := &metadb.BoltMetaDB{}
 	w, err := wal.Open(walPath, wal.WithLogger(log), wal.WithMetricsCollector(st.counts), wal.WithMetaStore(meta))
 	if err != nil {
@@ -64,6 +67,19 @@ func openStorage(o *Options) (st *storage, err error) {
 		return nil, errors.Join(err, st.close())
 	}
 	return st, nil
+}
+
+// begin counts a start of the server and returns which it is.
+func (st *storage) begin() (uint64, error) {
+	key := []byte("BatonStarts")
+	n, err := st.stable.GetUint64(key)
+	if err == nil {
+		err = st.stable.SetUint64(key, n+1)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("count the start of the server: %w", err)
+	}
+	return n + 1, nil
 }
 
 func damaged(path string, err error) error {
@@ -136,10 +152,11 @@ func (st *storage) check(dir string) error {
 		return damaged(path, fmt.Errorf("the log begins at entry %d, the newest good snapshot ends at %d", first, from))
 	}
 	for i := max(first, 1); i <= last; i++ {
-		if err := st.checkEntry(i); err != nil {
+		if err := st.checkEntry(i, i > from); err != nil {
 			return damaged(path, err)
 		}
 	}
+	st.last = max(from, last)
 	return nil
 }
 
@@ -153,8 +170,11 @@ func (st *storage) checkSnapshots(path string) (uint64, error) {
 	for _, meta := range list {
 		_, r, err := st.snapshots.Open(meta.ID)
 		if err == nil {
-			_, _, err = readSnapshot(r)
-			err = errors.Join(err, r.Close())
+			var state topology.State
+			state, _, err = readSnapshot(r)
+			if err = errors.Join(err, r.Close()); err == nil {
+				st.book.record(state, false)
+			}
 		}
 		if err == nil {
 			return meta.Index, nil
@@ -164,7 +184,8 @@ func (st *storage) checkSnapshots(path string) (uint64, error) {
 	return 0, bad
 }
 
-func (st *storage) checkEntry(index uint64) (err error) {
+// checkEntry reads an entry; one that comes after the snapshot goes into the book.
+func (st *storage) checkEntry(index uint64, after bool) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("log entry %d: %v", index, r)
@@ -178,8 +199,14 @@ func (st *storage) checkEntry(index uint64) (err error) {
 	case l.Index != index || l.Type > hraft.LogConfiguration:
 		return fmt.Errorf("log entry %d says it is entry %d of type %d", index, l.Index, l.Type)
 	case l.Type == hraft.LogCommand:
-		if _, err := cluster.DecodeBatch(l.Data); err != nil {
+		cmds, err := cluster.DecodeBatch(l.Data)
+		if err != nil {
 			return fmt.Errorf("log entry %d: %w", index, err)
+		}
+		for _, c := range cmds {
+			if after {
+				st.book.command(c.Op)
+			}
 		}
 	case l.Type == hraft.LogConfiguration:
 		hraft.DecodeConfiguration(l.Data) // panics on what it cannot read

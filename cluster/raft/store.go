@@ -24,6 +24,8 @@ type Store struct {
 	stream  *stream
 	raft    *hraft.Raft
 	plan    planner
+	book    *book
+	start   uint64 // counts the starts of this server
 
 	notify    cluster.Notifier
 	publishMu sync.Mutex
@@ -62,6 +64,11 @@ func open(o Options, plan planner) (_ *Store, err error) {
 	if s.storage, err = openStorage(&s.opts); err != nil {
 		return nil, err
 	}
+	s.book = s.storage.book
+	if s.start, err = s.storage.begin(); err != nil {
+		return nil, errors.Join(err, s.storage.close())
+	}
+	s.book.told(s.place())
 	s.life, s.end = context.WithCancel(context.Background())
 	s.machine = newMachine(s.applied)
 	if err := s.startRaft(); err != nil {
@@ -70,8 +77,7 @@ func open(o Options, plan planner) (_ *Store, err error) {
 	}
 	s.peers = newPeers(s.opts.DialRecord, s.opts.Timeouts)
 	s.server = serve(s.opts.RecordListener, s.answer, s.opts.Timeouts.Request)
-	state, _, _ := s.machine.now()
-	s.publish(state)
+	s.applied()
 	s.workers.Go(s.lead)
 	s.workers.Go(s.follow)
 	if s.alone() {
@@ -95,22 +101,21 @@ func closeListeners(o Options) error {
 func (s *Store) startRaft() error {
 	log := logger{s.opts.Logger.With("server", s.id)}
 	s.stream = &stream{
-		Listener: s.opts.RaftListener, id: s.id, addr: s.opts.Addr, dial: s.opts.DialRaft, conns: map[net.Conn]struct{}{},
+		Listener: s.opts.RaftListener, id: s.id, where: s.book.where, dial: s.opts.DialRaft, conns: map[net.Conn]struct{}{},
 	}
-	var running atomic.Pointer[hraft.Raft]
-	transport := hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
-		ServerAddressProvider: addresses{s.id, s.opts.Addr, &running},
+	t := &transport{NetworkTransport: hraft.NewNetworkTransportWithConfig(&hraft.NetworkTransportConfig{
+		ServerAddressProvider: names{},
 		Stream:                s.stream, Logger: log, MaxPool: 3, Timeout: s.opts.Timeouts.Dial,
 		// No pipelining: when a follower refuses in the middle of a pipeline, the library's
 		// replication waits for ever, and with it the shutdown (v1.8.0).
 		MaxRPCsInFlight: 1,
-	})
-	r, err := hraft.NewRaft(s.config(), s.machine, s.storage.logs, s.storage.stable, s.storage.snapshots, transport)
+	})}
+	r, err := hraft.NewRaft(s.config(), s.machine, s.storage.logs, s.storage.stable, s.storage.snapshots, t)
 	if err != nil {
-		return errors.Join(err, transport.Close())
+		return errors.Join(err, t.Close())
 	}
 	s.raft = r
-	running.Store(r)
+	t.raft.Store(r)
 	return nil
 }
 
@@ -127,24 +132,12 @@ func (s *Store) config() *hraft.Config {
 	return c
 }
 
-// addresses tells the transport where a server is and which one it must be.
-type addresses struct {
-	self, addr string
-	raft       *atomic.Pointer[hraft.Raft]
-}
+// names gives the transport names for addresses: the stream finds them. (A configuration that was
+// written by an earlier version of this package has addresses in it.)
+type names struct{}
 
-func (a addresses) ServerAddr(id hraft.ServerID) (hraft.ServerAddress, error) {
-	if string(id) == a.self {
-		return hraft.ServerAddress(a.addr), nil
-	}
-	if r := a.raft.Load(); r != nil {
-		for _, s := range r.GetConfiguration().Configuration().Servers {
-			if s.ID == id {
-				return target(s), nil
-			}
-		}
-	}
-	return "", fmt.Errorf("server %s is not in the configuration", id)
+func (names) ServerAddr(id hraft.ServerID) (hraft.ServerAddress, error) {
+	return hraft.ServerAddress(id), nil
 }
 
 // Watch returns the newest record that this server knows and its changes. Leader is set while this
@@ -153,23 +146,28 @@ func (s *Store) Watch(ctx context.Context) <-chan cluster.Update { return s.noti
 
 // applied is called by the machine after each change.
 func (s *Store) applied() {
-	state, _, _ := s.machine.now()
-	s.publish(state)
+	state, index, _ := s.machine.now()
+	s.publish(state, index <= s.storage.last)
 	select {
 	case s.nudge <- struct{}{}:
 	default:
 	}
 }
 
-// publish shows watchers a record, if it is news, and whether this server leads.
-func (s *Store) publish(state topology.State) {
+// publish shows watchers a record, if it is news, and whether this server leads. With old, all of it
+// was in the log when this server was started.
+func (s *Store) publish(state topology.State, old bool) {
 	s.publishMu.Lock()
 	defer s.publishMu.Unlock()
 	if state.Version() >= s.newest.Version() {
 		s.newest = state
+		s.book.record(state, old)
 	}
 	s.notify.Publish(cluster.Update{State: s.newest, Leader: s.leadTerm.Load() != 0})
 }
+
+// place is where this server is.
+func (s *Store) place() place { return place{s.id, s.opts.Addr, s.start} }
 
 func (s *Store) known() topology.State {
 	s.publishMu.Lock()

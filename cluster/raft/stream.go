@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,32 +20,28 @@ const maxName = 255
 // address must not vote or acknowledge for the server it was.
 type stream struct {
 	net.Listener
-	id, addr string
-	dial     func(context.Context, string) (net.Conn, error)
+	id    string
+	where func(server string) string
+	dial  func(context.Context, string) (net.Conn, error)
 
 	mu     sync.Mutex
 	closed bool
 	conns  map[net.Conn]struct{}
 }
 
-// target is the address that the transport dials: host:port, a bar, the server.
-func target(s hraft.Server) hraft.ServerAddress {
-	return s.Address + "|" + hraft.ServerAddress(s.ID)
-}
-
-// Addr returns the address that others know this server by.
-func (s *stream) Addr() net.Addr { return address(s.addr) }
+// Addr returns this server's name, which stands for its address in all that raft says and keeps.
+func (s *stream) Addr() net.Addr { return address(s.id) }
 
 type address string
 
 func (a address) Network() string { return "tcp" }
 func (a address) String() string  { return string(a) }
 
-// Dial connects to the server that the target names.
-func (s *stream) Dial(to hraft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	addr, id, ok := strings.Cut(string(to), "|")
-	if !ok {
-		return nil, fmt.Errorf("dial %s: no server at this address is part of the configuration", to)
+// Dial connects to a server.
+func (s *stream) Dial(id hraft.ServerAddress, timeout time.Duration) (net.Conn, error) {
+	addr := s.where(string(id))
+	if addr == "" {
+		return nil, fmt.Errorf("dial server %s: nobody has said where it is", id)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
@@ -62,7 +57,7 @@ func (s *stream) Dial(to hraft.ServerAddress, timeout time.Duration) (net.Conn, 
 		err = conn.SetWriteDeadline(time.Time{})
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("dial %s: %w", to, err), conn.Close())
+		return nil, errors.Join(fmt.Errorf("dial server %s at %s: %w", id, addr, err), conn.Close())
 	}
 	return s.track(conn, true)
 }

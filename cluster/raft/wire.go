@@ -16,7 +16,7 @@ import (
 //
 // One connection carries one request after the other. A record follows its answer as chunks.
 const (
-	wireVersion = 1
+	wireVersion = 2
 	headerSize  = 6
 	maxFrame    = 32 << 20 // proposals of whole rings
 	chunkSize   = 256 << 10
@@ -33,7 +33,7 @@ const (
 	askPropose kind = iota + 1 // Batch
 	askIndex                   // up to which entry must a reader have applied?
 	askRecord                  // the whole record, unless it is at version Known
-	askPing                    // who leads, and what has been applied there?
+	askPing                    // who leads, what has been applied there, who is where?
 	answer
 	chunk
 	kindEnd
@@ -69,7 +69,7 @@ func readFrame(r io.Reader) (kind, []byte, error) {
 // A request is one question to another node.
 type request struct {
 	kind   kind
-	server string        // who asks
+	asker  place         // who asks
 	budget time.Duration // how long it waits
 	known  uint64        // version of the asker's record
 	relay  bool          // the asker does not reach the leader: pass it on, once
@@ -77,7 +77,7 @@ type request struct {
 }
 
 func (r request) encode() []byte {
-	b := appendText(nil, r.server)
+	b := appendPlace(nil, r.asker)
 	b = binary.AppendUvarint(b, uint64(max(r.budget.Milliseconds(), 0)))
 	b = binary.AppendUvarint(b, r.known)
 	b = append(b, flag(r.relay))
@@ -86,7 +86,7 @@ func (r request) encode() []byte {
 
 func decodeRequest(k kind, b []byte) (request, error) {
 	d := decoder{b: b}
-	r := request{kind: k, server: d.text(), budget: time.Duration(min(d.uint(), 3_600_000)) * time.Millisecond, known: d.uint()}
+	r := request{kind: k, asker: d.place(), budget: time.Duration(min(d.uint(), 3_600_000)) * time.Millisecond, known: d.uint()}
 	relay := d.byte()
 	r.relay, r.batch = relay == 1, d.b
 	if d.bad || relay > 1 || k < askPropose || k > askPing || k != askPropose && len(r.batch) > 0 {
@@ -110,13 +110,14 @@ const (
 // A response is the answer to a request.
 type response struct {
 	code     code
-	text     string // why not
-	server   string // who answers
-	leader   string // server, "" when none is known
-	addr     string // the leader's
-	index    uint64 // applied there, or to be applied by the reader
-	member   bool   // the asker is part of raft's configuration
-	same     bool   // the record is at the version that the asker knows
+	text     string  // why not
+	server   string  // who answers
+	leader   string  // server, "" when none is known
+	addr     string  // the leader's
+	index    uint64  // applied there, or to be applied by the reader
+	member   bool    // the asker is part of raft's configuration
+	same     bool    // the record is at the version that the asker knows
+	places   []place // of servers that the one that answers has heard, and its own
 	outcomes []topology.Outcome
 	size     uint64 // of the record that follows in chunks
 	record   []byte
@@ -130,6 +131,10 @@ func (r response) encode() []byte {
 	b = appendText(b, r.addr)
 	b = binary.AppendUvarint(b, r.index)
 	b = binary.AppendUvarint(b, r.size)
+	b = binary.AppendUvarint(b, uint64(len(r.places)))
+	for _, p := range r.places {
+		b = appendPlace(b, p)
+	}
 	b = binary.AppendUvarint(b, uint64(len(r.outcomes)))
 	for _, o := range r.outcomes {
 		b = append(b, byte(o.Code), byte(o.Stage), flag(o.Err != nil))
@@ -151,6 +156,9 @@ func decodeResponse(b []byte) (response, error) {
 	r.member, r.same = flags&1 != 0, flags&2 != 0
 	r.text, r.server, r.leader, r.addr = d.text(), d.text(), d.text(), d.text()
 	r.index, r.size = d.uint(), d.uint()
+	for n := d.uint(); n > 0 && !d.bad; n-- {
+		r.places = append(r.places, d.place())
+	}
 	n := d.uint()
 	if d.bad || n > topology.Window || r.size > maxState || r.code == 0 || r.code >= codeEnd || flags > 3 {
 		return response{}, fmt.Errorf("decode answer: %w", errProtocol)
@@ -181,6 +189,10 @@ func flag(v bool) byte {
 func appendText(b []byte, s string) []byte {
 	s = s[:min(len(s), maxText)]
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+func appendPlace(b []byte, p place) []byte {
+	return binary.AppendUvarint(appendText(appendText(b, p.server), p.addr), p.start)
 }
 
 // A decoder takes fields off the front; after a bad one it returns zeros.
@@ -219,6 +231,8 @@ func (d *decoder) text() string {
 	d.b = d.b[n:]
 	return s
 }
+
+func (d *decoder) place() place { return place{server: d.text(), addr: d.text(), start: d.uint()} }
 
 // sendResponse writes an answer and the record that belongs to it, with a deadline for each chunk.
 func sendResponse(conn deadliner, r response, patience time.Duration) error {

@@ -13,7 +13,7 @@ import (
 )
 
 var answers = []response{
-	{code: codeOK, server: "n1/1", leader: "n2/2", addr: "n2:1", index: 1 << 40, member: true, same: true},
+	{code: codeOK, server: "n1/1", places: []place{{"n1/1", "n1:1", 4}, {"n2/2", "n2:1", 1}}, leader: "n2/2", addr: "n2:1", index: 1 << 40, member: true, same: true},
 	{code: codeNotLeader, text: "not the leader", leader: "n2/2", addr: "n2:1"},
 	{code: codeOK, outcomes: []topology.Outcome{
 		{Code: topology.CodeApplied, Version: 3, Session: 4, Stage: topology.StageFold, Epoch: 5, Incarnation: 6, Term: 7},
@@ -21,7 +21,7 @@ var answers = []response{
 	}},
 }
 
-var compare = cmp.AllowUnexported(request{}, response{})
+var compare = cmp.AllowUnexported(request{}, response{}, place{})
 
 func TestResponse_roundTrip(t *testing.T) {
 	for _, want := range answers {
@@ -47,8 +47,8 @@ func TestResponse_chunks(t *testing.T) {
 }
 
 func FuzzDecodeRequest(f *testing.F) {
-	f.Add(byte(askPropose), request{server: "n1/1", budget: time.Second, batch: []byte("batch")}.encode())
-	f.Add(byte(askRecord), request{server: "n1/1", known: 1 << 50, relay: true}.encode())
+	f.Add(byte(askPropose), request{asker: place{"n1/1", "n1:1", 3}, budget: time.Second, batch: []byte("batch")}.encode())
+	f.Add(byte(askRecord), request{asker: place{server: "n1/1"}, known: 1 << 50, relay: true}.encode())
 	f.Add(byte(9), []byte{255, 255, 255})
 	f.Fuzz(func(t *testing.T, k byte, b []byte) {
 		r, err := decodeRequest(kind(k), b)

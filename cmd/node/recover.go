@@ -21,7 +21,7 @@ again but with an empty data directory: there would be two records.
 
 Then start the node, declare the others down, and force-remove or force-replace
 them. Choose the node that has applied most: its log names the version.`,
-		Example: "  baton cluster recover --data-dir /var/lib/baton --cluster-addr 10.0.0.2:8099 --yes",
+		Example: "  baton cluster recover --data-dir /var/lib/baton --yes",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !yes {
@@ -31,13 +31,12 @@ them. Choose the node that has applied most: its log names the version.`,
 			if err := baton.Recover(o); err != nil {
 				return ran(err)
 			}
-			text := fmt.Sprintf("%s holds the only voter now. Start it at %s, then declare the others down.\n", o.DataDir, o.Addr)
-			return ran(printAnswer(cmd.OutOrStdout(), asJSON, map[string]string{"data_dir": o.DataDir, "cluster_addr": o.Addr}, text))
+			text := fmt.Sprintf("%s holds the only voter now. Start it, then declare the others down.\n", o.DataDir)
+			return ran(printAnswer(cmd.OutOrStdout(), asJSON, map[string]string{"data_dir": o.DataDir}, text))
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.DataDir, "data-dir", "", "data directory of the stopped node")
-	f.StringVar(&o.Addr, "cluster-addr", "", "address that other nodes will reach the node at: its --advertise-addr, or --cluster-addr")
 	f.BoolVar(&yes, "yes", false, "the majority is gone for ever")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd

@@ -107,7 +107,7 @@ func TestMajorityLostForEver(t *testing.T) {
 	nodes[1].Kill()
 	nodes[2].Kill()
 	c.Want(n1.CLI("cluster", "force-remove", "n2"), 3)
-	recovery := []string{"cluster", "recover", "--data-dir", n1.DataDir, "--cluster-addr", n1.Addr}
+	recovery := []string{"cluster", "recover", "--data-dir", n1.DataDir}
 	c.Want(c.CLI(recovery...), 2)
 	c.Want(c.CLI(append(recovery, "--yes")...), 4, n1.DataDir)
 	n1.Kill()
