@@ -222,6 +222,8 @@ func (s *tcpStream) read(limit int) ([]byte, error) {
 // peer has sent and nobody reads would take the last frame away from it.
 func (s *tcpStream) finish(err error) {
 	s.sending.Lock()
+	// A peer that sends and does not read takes no last frame, either.
+	_ = s.conn.SetWriteDeadline(time.Now().Add(s.t.opts.HandshakeTimeout))
 	s.end(err)
 	s.sending.Unlock()
 	late := time.AfterFunc(s.t.opts.HandshakeTimeout, func() { s.cancel(nil) })

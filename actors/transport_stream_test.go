@@ -169,12 +169,14 @@ func TestTransport_Stream_close(t *testing.T) {
 	for _, who := range []string{"opener", "acceptor"} {
 		t.Run(who, func(t *testing.T) {
 			conform(t, func(t *testing.T, fb fabric) {
-				ended := make(chan error, 1)
+				begun, ended := make(chan struct{}), make(chan error, 1)
 				a, b, s := connect(t, fb, func(s actors.Stream) error {
+					close(begun)
 					_, err := s.Recv()
 					ended <- err
 					return err
 				})
+				<-begun // one that is closed before never serves the stream
 				if who == "opener" {
 					closeNode(t, a)
 				} else {
