@@ -246,6 +246,9 @@ func (s *Store) await(ctx context.Context, begin func() hraft.Future) error {
 // bound returns a context that ends with ctx and with the store.
 func (s *Store) bound(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	if s.life.Err() != nil {
+		cancel(cluster.ErrClosed) // AfterFunc would do it a moment later
+	}
 	stop := context.AfterFunc(s.life, func() { cancel(cluster.ErrClosed) })
 	return ctx, func() { stop(); cancel(nil) }
 }
