@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"github.com/dee2748c/baton/kv"
 )
@@ -16,6 +17,15 @@ const bucket = "input"
 
 // loaders is how many files are loaded at the same time.
 const loaders = 4
+
+// How often a put is tried, how long each time, and how long it waits before the
+// second try; then twice as long before each further one. A process that does not
+// get its share of the machine takes its nodes for down for a moment.
+const (
+	putTries  = 6
+	putWithin = 30 * time.Second
+	putPause  = 50 * time.Millisecond
+)
 
 // loading is a load under way: every file of the input becomes one object or
 // more.
@@ -75,7 +85,7 @@ func (l *loading) file(ctx context.Context, i int) error {
 		key := pieceKey(file.Name, pieces)
 		pieces++
 		stored += int64(len(piece))
-		if err := l.put(ctx, kv.Object{Bucket: bucket, Key: key, Value: piece}); err != nil {
+		if err := l.store(ctx, kv.Object{Bucket: bucket, Key: key, Value: piece}); err != nil {
 			return &putError{err}
 		}
 		return nil
@@ -97,6 +107,28 @@ func (l *loading) file(ctx context.Context, i int) error {
 	l.done.Bytes += stored
 	l.report(l.done)
 	return nil
+}
+
+// store puts an object, again if that may have been done or was not: a value that
+// is stored twice is one input of a job.
+func (l *loading) store(ctx context.Context, o kv.Object) error {
+	for try := 1; ; try++ {
+		bounded, cancel := context.WithTimeout(ctx, putWithin)
+		err := l.put(bounded, o)
+		late := bounded.Err() != nil
+		cancel()
+		again := late || errors.Is(err, kv.ErrUnknown) || errors.Is(err, kv.ErrNotDone)
+		if err == nil || !again || try == putTries || ctx.Err() != nil {
+			return err
+		}
+		timer := time.NewTimer(putPause << try)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+	}
 }
 
 // putError tells an error of the cluster from one of the file.

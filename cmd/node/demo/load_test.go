@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -87,6 +88,45 @@ func TestLoading_order(t *testing.T) {
 	}
 	if a, b := first(1), first(2); a == b {
 		t.Errorf("two seeds begin with the same files %s", a)
+	}
+}
+
+// TestLoading_again: a put of which nobody knows whether it was done is done again,
+// with the same value; one that was refused is not.
+func TestLoading_again(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		err   error
+		fails int
+		want  int // puts
+	}{
+		{"unknown", kv.ErrUnknown, 3, 4},
+		{"not done", kv.ErrNotDone, putTries - 1, putTries},
+		{"never", kv.ErrUnknown, putTries, putTries},
+		{"refused", kv.ErrTooLarge, 1, 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				in, err := findIn(fstest.MapFS{"a": {Data: []byte("x y")}}, "corpus", "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				puts := 0
+				l := &loading{in: &in, report: func(Loading) {}, put: func(_ context.Context, o kv.Object) error {
+					if puts++; string(o.Value) != "x y" || o.Key != "a" {
+						t.Errorf("put %d is %s: %q", puts, o.Key, o.Value)
+					}
+					if puts <= tt.fails {
+						return fmt.Errorf("put: %w", tt.err)
+					}
+					return nil
+				}}
+				err = l.run(t.Context(), 1)
+				if failed := tt.fails >= tt.want; puts != tt.want || failed != errors.Is(err, tt.err) || !failed && (err != nil || l.done.Inputs != 1) {
+					t.Errorf("%d puts, want %d; %v, %+v", puts, tt.want, err, l.done)
+				}
+			})
+		})
 	}
 }
 
