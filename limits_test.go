@@ -95,7 +95,7 @@ func TestMemoryLimit_handoff(t *testing.T) {
 	}
 }
 
-// An object of a bucket with a time to live is not found when that is over.
+// T-B17: an object of a bucket with a time to live is not found when that is over.
 func TestTTL(t *testing.T) {
 	c := batontest.Start(t, batontest.Options{Nodes: 3, Node: baton.Options{RingSize: 8}})
 	a := c.Node("a")

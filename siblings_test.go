@@ -60,7 +60,7 @@ func TestPut_onceWhilePartitionsMove(t *testing.T) {
 	}
 }
 
-// TestSiblings_explosion: nodes that do not hear of each other let a key grow up
+// TestSiblings_explosion (T-B27): nodes that do not hear of each other let a key grow up
 // to the limit each; once they do, what nobody has seen is refused, nothing is
 // lost, and one put that has seen all leaves one value.
 func TestSiblings_explosion(t *testing.T) {

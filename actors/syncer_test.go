@@ -17,7 +17,7 @@ type tellsSync struct {
 
 func (p *tellsSync) Sync() error { p.done <- struct{}{}; return nil }
 
-// TestSyncer_wakes: each write that waits is synced, whenever it comes: while
+// TestSyncer_wakes (T-E11): each write that waits is synced, whenever it comes: while
 // the syncer sleeps, while it syncs others, and while it is told to end. A wake
 // that is lost leaves this test hanging.
 func TestSyncer_wakes(t *testing.T) {

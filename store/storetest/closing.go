@@ -14,6 +14,8 @@ import (
 	"github.com/dee2748c/baton/store"
 )
 
+// testClose is T-E11: a close while others write, sync, read and open ends, leaves
+// nothing running, and everybody is told the same.
 func testClose(t *testing.T, open Factory) {
 	t.Run("I8 every call is ErrClosed", func(t *testing.T) { testClosed(t, open) })
 	t.Run("I8 open snapshots and iterators end", func(t *testing.T) { testCloseUnderReaders(t, open) })

@@ -192,7 +192,7 @@ func testDroppedHandles(t *testing.T, e store.Engine) {
 	}
 }
 
-// testFailedInstall: a copy that could not be completed changes nothing, and the
+// testFailedInstall (T-E11): a copy that could not be completed changes nothing, and the
 // next attempt begins with nothing of it.
 func testFailedInstall(t *testing.T, e store.Engine) {
 	active := mustOpen(t, e, kv(1))
