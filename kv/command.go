@@ -26,7 +26,7 @@ import (
 //	flags  uvarint grace  [stored state]                            get
 //	flags  uvarint grace  [16 bytes]                                digest
 //	flags  uvarint grace  { [uvarint length, stored state] }...     merge, with what is held
-//	flags  uvarint grace  { uvarint length, store key }...          merge, with what was not taken
+//	flags  uvarint grace  { uvarint length, store key  why }...     merge, with what was not taken
 //
 // The state that a put answers ends before the content of its sibling if that is
 // the only one: the asker has it. One that asks within the node gets the body of

@@ -89,8 +89,8 @@ func (p *partition) merge(cx *vnode.Context, body []byte, own bool) ([]byte, err
 			return nil, errBadMerge
 		}
 		held, err := p.mergeItem(cx, flags, key, state, own && len(key)+len(state)+64 > cap(body))
-		if flags&mergeBounded != 0 && errors.Is(err, ErrSiblings) {
-			reply = appendBytes(reply, key)
+		if why := leaves(err); flags&mergeBounded != 0 && why != 0 {
+			reply = append(appendBytes(reply, key), why)
 			continue
 		}
 		if err != nil {
@@ -163,6 +163,24 @@ func (p *partition) share(bucketType, bucketName string) int {
 	return MaxMergedBytes / n
 }
 
+// Why a copy leaves an item with its fallback.
+const (
+	leftTooMuch byte = iota + 1
+	leftFormat       // of this state or of that which the copy has
+)
+
+// leaves returns why the error of an item leaves it with its fallback, 0 if it
+// does not.
+func leaves(err error) byte {
+	switch {
+	case errors.Is(err, ErrSiblings):
+		return leftTooMuch
+	case errors.Is(err, ErrFormat):
+		return leftFormat
+	}
+	return 0
+}
+
 func tooMuch(bucketName, key string) error {
 	return fmt.Errorf("%q/%q has too many bytes of siblings to take more from a fallback; get it and write with its context: %w", bucketName, key, ErrSiblings)
 }
@@ -211,27 +229,31 @@ func (p *partition) MergeCommand(grace uint64, items []store.Item) (command []by
 	return command, nil, nil
 }
 
-// MergeReply reports whether the primary has taken over the items. Those of
-// objects that have too many bytes of siblings there wait until somebody has
-// written them with what they have.
+// MergeReply reports whether the primary has taken over the items. It leaves those
+// of objects that have too many bytes of siblings there, until somebody has written
+// them with what they have, and those of a format that its build does not know.
 func (*partition) MergeReply(body []byte) (left [][]byte, err error) {
 	a, err := cutAnswer(body)
 	if err != nil {
 		return nil, err
 	}
 	for rest := a.rest; len(rest) > 0; {
-		key, after, ok := cutBytes(rest)
-		if !ok {
+		storeKey, after, ok := cutBytes(rest)
+		if !ok || len(after) == 0 {
 			return nil, fmt.Errorf("hand-back: %w", ErrReply)
 		}
-		left, rest = append(left, key), after
+		_, _, bucketName, key, bad := DecodeKey(storeKey)
+		switch why := after[0]; {
+		case bad != nil:
+			return nil, fmt.Errorf("hand-back: %w: %w", bad, ErrReply)
+		case why == leftTooMuch:
+			err = tooMuch(bucketName, key)
+		case why == leftFormat:
+			err = fmt.Errorf("%q/%q is kept as a later build writes it: start its owner with that build: %w", bucketName, key, ErrFormat)
+		default:
+			return nil, fmt.Errorf("hand-back, reason %d: %w", why, ErrReply)
+		}
+		left, rest = append(left, storeKey), after[1:]
 	}
-	if len(left) == 0 {
-		return nil, nil
-	}
-	_, _, bucketName, key, err := DecodeKey(left[0])
-	if err != nil {
-		return nil, fmt.Errorf("hand-back: %w: %w", err, ErrReply)
-	}
-	return left, tooMuch(bucketName, key)
+	return left, err
 }

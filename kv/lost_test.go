@@ -102,14 +102,16 @@ func TestFallback_damaged(t *testing.T) {
 	}
 	f.damaged = damaged
 	f.giveUp()
+	later := spoil(kv.AppendKey(nil, testHead, "", "b", "later"), []byte("\x7fof a later build"))
 	body, damaged, err := merge.MergeCommand(0, slices.Collect(f.items()))
 	if err != nil || damaged != nil {
 		t.Fatal(damaged, err)
 	}
-	if left, err := merge.MergeReply(primary.send(body)); err != nil {
-		t.Fatal(left, err)
+	left, err := merge.MergeReply(primary.send(body))
+	if !errors.Is(err, kv.ErrFormat) || len(left) != 1 || !bytes.Equal(left[0], later) {
+		t.Fatalf("%q is left, %v, want %q", left, err, later)
 	}
-	if got := string(primary.store[string(good)].Value); got != want || len(f.store) != 1 {
+	if got := string(primary.store[string(good)].Value); got != want || len(f.store) != 2 {
 		t.Errorf("%q arrived, want %q; %d items are left", got, want, len(f.store))
 	}
 }
