@@ -307,6 +307,15 @@ func TestHandoff_disableHints(t *testing.T) {
 	hints := func() int { return len(slices.Collect(a.View().AllHints())) }
 	until(t, "a hint", func() bool { return hints() > 0 })
 	kept := hints()
+	shown, err := api.Hints(t.Context())
+	if err != nil || len(shown.Hints) == 0 {
+		t.Fatal(shown, err)
+	}
+	for _, h := range shown.Hints {
+		if h.Owner != "c" || (h.Kept != nil) != (h.Node == "a") || h.Kept != nil && (h.Kept.Items == 0 || h.Kept.Bytes == 0) {
+			t.Errorf("a says of a hint: %+v, %+v", h, h.Kept)
+		}
+	}
 	c.HealAll()
 	// Hand-backs begin within two seconds; a slow machine can only miss one.
 	for end := time.After(4 * time.Second); kept > 0; {

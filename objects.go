@@ -166,6 +166,22 @@ func (o objects) UpdateType(ctx context.Context, name string, c bucket.Changes) 
 	return o.change(func(b Buckets) error { return b.UpdateType(ctx, name, c) })
 }
 
+// Kept returns what the node's fallbacks keep.
+func (o objects) Kept() []admin.Kept {
+	var all []admin.Kept
+	if _, err := o.kv(); err != nil {
+		return nil // it has not started
+	}
+	for _, f := range o.admin.n.host.Fallbacks() {
+		k := admin.Kept{Kind: f.Kind, Partition: f.Partition, Items: f.Items, Bytes: f.Bytes, State: f.State}
+		if f.Err != nil {
+			k.Error = f.Err.Error()
+		}
+		all = append(all, k)
+	}
+	return all
+}
+
 func (o objects) Entropy() (admin.Entropy, error) {
 	if _, err := o.kv(); err != nil {
 		return admin.Entropy{}, err

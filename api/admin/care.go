@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/dee2748c/baton/cluster/ring"
@@ -14,6 +15,8 @@ import (
 type Care interface {
 	// Entropy says how far the node's copies are compared with the others.
 	Entropy() (Entropy, error)
+	// Kept returns what this node's fallbacks keep for others, by kind and partition.
+	Kept() []Kept
 	// Repair compares a partition of the node with every other copy now, and
 	// returns when what it lacked is there. The error matches ErrNotOwner when
 	// another node owns it.
@@ -112,6 +115,20 @@ type Hint struct {
 	Owner ring.NodeID `json:"owner"`
 	// Opened is the version of the record since which it does.
 	Opened uint64 `json:"opened"`
+	// Kept is what is left of it, if Node is the one that was asked.
+	Kept *Kept `json:"kept,omitempty"`
+}
+
+// Kept is what a fallback of the asked node keeps.
+type Kept struct {
+	Kind      topology.Kind  `json:"kind"`
+	Partition ring.Partition `json:"partition"`
+	Items     uint64         `json:"items"`
+	Bytes     uint64         `json:"bytes"`
+	// State is the fallback's: serving, returning and so on.
+	State string `json:"state"`
+	// Error is what went wrong last, empty if nothing did.
+	Error string `json:"error,omitempty"`
 }
 
 // RepairRequest is the body of POST /v1/repair.
@@ -147,8 +164,13 @@ func hints(ctx context.Context, h *handler, _ request) (any, error) {
 		return nil, err
 	}
 	out := Hints{Record: record, Hints: []Hint{}}
+	kept := h.Store.Kept()
 	for x := range state.AllHints() {
-		out.Hints = append(out.Hints, Hint{x.Kind, x.Partition, x.Node, state.Owners(x.Kind).Owner(x.Partition), x.Opened})
+		hint := Hint{Kind: x.Kind, Partition: x.Partition, Node: x.Node, Owner: state.Owners(x.Kind).Owner(x.Partition), Opened: x.Opened}
+		if i := slices.IndexFunc(kept, func(k Kept) bool { return k.Kind == x.Kind && k.Partition == x.Partition }); i >= 0 && x.Node == h.Node.Name() {
+			hint.Kept = &kept[i]
+		}
+		out.Hints = append(out.Hints, hint)
 	}
 	return out, nil
 }

@@ -22,6 +22,11 @@ func (c Care) Entropy() (admin.Entropy, error) {
 	}, nil
 }
 
+// Kept implements admin.Care.
+func (c Care) Kept() []admin.Kept {
+	return []admin.Kept{{Kind: "kv", Partition: 3, Items: 2, Bytes: 100, State: "serving hint=5", Error: "hand back kv/3: no answer"}}
+}
+
 // Repair implements admin.Care.
 func (c Care) Repair(_ context.Context, p ring.Partition) (admin.Repair, error) {
 	if p != 1 {

@@ -68,11 +68,22 @@ func Hints(h admin.Hints) string {
 		return "No node keeps data for another.\n"
 	}
 	var b strings.Builder
-	rows := [][]string{{"Kind", "Partition", "Kept by", "For", "Since version"}}
+	rows := [][]string{{"Kind", "Partition", "Kept by", "For", "Since version", "Items", "Bytes"}}
+	wrong := ""
 	for _, x := range h.Hints {
-		rows = append(rows, []string{string(x.Kind), fmt.Sprint(x.Partition), string(x.Node), string(x.Owner), fmt.Sprint(x.Opened)})
+		items, bytes := "--", "--" // its node has not been asked
+		if k := x.Kept; k != nil {
+			items, bytes = fmt.Sprint(k.Items), Bytes(k.Bytes)
+			if k.Error != "" {
+				wrong += k.Error + "\n"
+			}
+		}
+		rows = append(rows, []string{string(x.Kind), fmt.Sprint(x.Partition), string(x.Node), string(x.Owner), fmt.Sprint(x.Opened), items, bytes})
 	}
-	table(&b, rows, 1, 4)
+	table(&b, rows, 1, 4, 5, 6)
+	if wrong != "" {
+		b.WriteString("\n" + wrong)
+	}
 	return b.String()
 }
 

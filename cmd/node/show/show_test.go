@@ -51,6 +51,8 @@ func TestShow(t *testing.T) {
 				now := read[admin.Transfers](t, d)
 				out = strings.Join(show.Changes(before, now), "\n")
 				before = now
+			case "hints":
+				out = show.Hints(read[admin.Hints](t, d))
 			case "done":
 				out = show.Done(read[admin.Done](t, d))
 			default:
