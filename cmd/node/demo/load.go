@@ -19,12 +19,14 @@ const bucket = "input"
 const loaders = 4
 
 // How often a put is tried, how long each time, and how long it waits before the
-// second try; then twice as long before each further one. A process that does not
-// get its share of the machine takes its nodes for down for a moment.
+// second try; then twice as long before each further one, up to the longest. In a
+// process that does not get its share of the machine, nodes don't answer each other
+// for many seconds: the tries go on for a minute.
 const (
-	putTries  = 6
+	putTries  = 16
 	putWithin = 30 * time.Second
-	putPause  = 50 * time.Millisecond
+	putPause  = 100 * time.Millisecond
+	longPause = 6 * time.Second
 )
 
 // loading is a load under way: every file of the input becomes one object or
@@ -121,7 +123,7 @@ func (l *loading) store(ctx context.Context, o kv.Object) error {
 		if err == nil || !again || try == putTries || ctx.Err() != nil {
 			return err
 		}
-		timer := time.NewTimer(putPause << try)
+		timer := time.NewTimer(min(putPause<<(try-1), longPause))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
