@@ -66,10 +66,18 @@ type CoordinationOptions struct {
 	// CancelRetry is the pause before a transfer that an operator cancelled is opened again. Default
 	// DefaultCancelRetry.
 	CancelRetry time.Duration
+	// SealBudget is how long a transfer may be in StageSeal, where nobody serves its partition, before it
+	// is decided by what the record has: it doubles with each failed transfer of the partition, up to
+	// 32 times, so that a slow one gets there. Default DefaultSealBudget.
+	SealBudget time.Duration
 }
 
 // DefaultCancelRetry leaves an operator the time to disable what was cancelled.
 const DefaultCancelRetry = 30 * time.Second
+
+// DefaultSealBudget is a thousand times what a flip takes, and longer than it takes to find out that a node
+// is unreachable.
+const DefaultSealBudget = 10 * time.Second
 
 func (o CoordinationOptions) withDefaults() CoordinationOptions {
 	if o.FirstRetry <= 0 {
@@ -81,11 +89,14 @@ func (o CoordinationOptions) withDefaults() CoordinationOptions {
 	if o.CancelRetry <= 0 {
 		o.CancelRetry = DefaultCancelRetry
 	}
+	if o.SealBudget <= 0 {
+		o.SealBudget = DefaultSealBudget
+	}
 	return o
 }
 
 // A Coordination is the coordinator as a machine: events in, actions out, no clock and no goroutine.
-// What it remembers are pauses and its term; a successor needs none of it. It is not safe for
+// What it remembers are pauses, since when transfers seal, and its term; a successor needs none of it. It is not safe for
 // concurrent use.
 type Coordination struct {
 	opts     CoordinationOptions
@@ -99,6 +110,7 @@ type Coordination struct {
 	after    uint64  // version of the last answer: older records are not decided on
 	failures int     // proposals in a row without effect
 	pauses   map[moveID]pause
+	sealing  map[uint64]time.Time // by session: when it was first seen in StageSeal
 }
 
 type moveID struct {
@@ -123,7 +135,7 @@ func (c *Coordination) Step(e Event) []Action {
 	case Changed:
 		c.update, c.seen, c.doubt = e.Update, false, false
 		if !e.Update.Leader {
-			c.term = 0
+			c.term, c.sealing = 0, nil // whoever can't decide has not waited for anybody
 		}
 	case HealthChanged:
 		c.news = &e.Health
@@ -198,16 +210,19 @@ func (c *Coordination) schedule(now time.Time) []Action {
 		Up:          c.health.Up,
 		Unreachable: func(n ring.NodeID) bool { return c.health.Of(n) == Unreachable },
 	}
-	pauses := map[moveID]pause{}
-	limits.Hold = func(kind topology.Kind, p ring.Partition, x topology.Part) bool {
-		left := c.hold(pauses, moveID{kind, p}, x, now)
+	waits := func(left time.Duration) bool {
 		if left > 0 && (next == 0 || left < next) {
 			next = left
 		}
 		return left > 0
 	}
+	pauses, sealing := map[moveID]pause{}, map[uint64]time.Time{}
+	limits.Hold = func(kind topology.Kind, p ring.Partition, x topology.Part) bool {
+		return waits(c.hold(pauses, moveID{kind, p}, x, now))
+	}
+	limits.Overdue = func(t *topology.Transfer) bool { return !waits(c.patience(sealing, t, now)) }
 	ops := Schedule(c.update.State, limits)
-	c.pauses = pauses
+	c.pauses, c.sealing = pauses, sealing
 	var out []Action
 	if len(ops) > 0 {
 		out = c.propose(c.term, ops)
@@ -226,6 +241,18 @@ func (c *Coordination) mayCoordinate() bool {
 func (c *Coordination) propose(term uint64, ops []topology.Op) []Action {
 	c.proposed = true
 	return []Action{Propose{Term: term, Ops: ops}}
+}
+
+// patience returns how long a transfer may still be in StageSeal. Its time begins when this coordination
+// first sees it there.
+func (c *Coordination) patience(sealing map[uint64]time.Time, t *topology.Transfer, now time.Time) time.Duration {
+	since, known := c.sealing[t.Session]
+	if !known {
+		since = now
+	}
+	sealing[t.Session] = since
+	budget := c.opts.SealBudget << min(c.update.State.Part(t.Kind, t.Partition).Attempts, 5)
+	return since.Add(budget).Sub(now)
 }
 
 // hold returns how long a partition is still to be left alone. The pause begins when this

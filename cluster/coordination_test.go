@@ -20,6 +20,7 @@ import (
 //	create nodes=(a,b)     a record of 8 partitions, n 2
 //	bound p=1 to=b         commit a ring
 //	report [n=2]           let participants report, n times
+//	only by=a session=1    let one participant of a transfer report
 //	refuse session=1       let the source refuse
 //	down|start node=b      what happens to members
 //	update [leader]        the machine sees the record
@@ -47,10 +48,10 @@ type coordination struct {
 }
 
 func (x *coordination) run(d *datadriven.TestData) string {
-	var node, to string
+	var node, to, by string
 	var p, session, n int
 	n = 1
-	for key, dst := range map[string]any{"node": &node, "to": &to, "p": &p, "session": &session, "n": &n} {
+	for key, dst := range map[string]any{"node": &node, "to": &to, "by": &by, "p": &p, "session": &session, "n": &n} {
 		d.MaybeScanArgs(x.t, key, dst)
 	}
 	switch d.Cmd {
@@ -66,6 +67,8 @@ func (x *coordination) run(d *datadriven.TestData) string {
 		for range n {
 			x.must(x.reports()...)
 		}
+	case "only":
+		x.must(x.report(x.s.Transfer(uint64(session)), ring.NodeID(by)))
 	case "refuse":
 		tr := x.s.Transfer(uint64(session))
 		m, _ := x.s.Member(tr.Source)

@@ -97,6 +97,8 @@ func tellOp(op topology.Op) string {
 		return fmt.Sprintf("open %s/%d to %s at epoch %d", op.Kind, op.Partition, op.Target, op.ExpectEpoch)
 	case topology.AbortTransfer:
 		return fmt.Sprintf("abort %d: %s", op.Session, op.Reason)
+	case topology.CommitTransfer:
+		return fmt.Sprintf("commit %d", op.Session)
 	case topology.RevertTransfer:
 		return fmt.Sprintf("revert %d", op.Session)
 	case topology.BeginSeal:

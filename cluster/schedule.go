@@ -19,6 +19,9 @@ type Limits struct {
 	// them: those not decided yet are aborted, and the others no longer keep their neighbours from
 	// sealing. It is advice. Default: none.
 	Unreachable func(ring.NodeID) bool
+	// Overdue says that a transfer in StageSeal has been there for so long that its partition, which
+	// nobody serves, does not wait for the missing seals any more. Default: never.
+	Overdue func(*topology.Transfer) bool
 	// Hold says that a partition whose last transfer failed is left alone for now. Default: never.
 	Hold func(topology.Kind, ring.Partition, topology.Part) bool
 }
@@ -33,6 +36,9 @@ func (l Limits) withDefaults() Limits {
 	if l.Unreachable == nil {
 		l.Unreachable = func(ring.NodeID) bool { return false }
 	}
+	if l.Overdue == nil {
+		l.Overdue = func(*topology.Transfer) bool { return false }
+	}
 	if l.Hold == nil {
 		l.Hold = func(topology.Kind, ring.Partition, topology.Part) bool { return false }
 	}
@@ -40,8 +46,9 @@ func (l Limits) withDefaults() Limits {
 }
 
 // Schedule returns what a coordinator proposes next: aborts and reverts of transfers that cannot go
-// on, the seals of those that waited for their neighbours, transfers of partitions that are not where the committed ring wants them, and the departure of
-// members that have nothing left. It is a pure function of the record and the limits, and idle
+// on, the flips of those whose source can't report its seal, the seals of those that waited for their
+// neighbours, transfers of partitions that are not where the committed ring wants them, and the departure
+// of members that have nothing left. It is a pure function of the record and the limits, and idle
 // (empty) when nothing is to be done before the record changes. It returns at most topology.Window
 // operations.
 func Schedule(s topology.State, limits Limits) []topology.Op {
@@ -61,7 +68,12 @@ func rescue(s topology.State, limits Limits, ops []topology.Op) []topology.Op {
 	for _, t := range s.Transfers() {
 		switch t.Stage {
 		case topology.StagePrepare, topology.StageFold, topology.StageSeal:
-			if why := abortReason(s, limits, t); why != "" {
+			overdue := t.Stage == topology.StageSeal && limits.Overdue(t)
+			if why := abortReason(s, limits, t, overdue); why == "" {
+				continue
+			} else if targetServes(s, limits, t) {
+				ops = append(ops, topology.CommitTransfer{Session: t.Session})
+			} else {
 				ops = append(ops, topology.AbortTransfer{Session: t.Session, Reason: why})
 			}
 		case topology.StageDrain:
@@ -73,13 +85,23 @@ func rescue(s topology.State, limits Limits, ops []topology.Op) []topology.Op {
 	return ops
 }
 
-func abortReason(s topology.State, limits Limits, t *topology.Transfer) topology.Reason {
+// targetServes reports whether the target of a transfer that can't go on has sealed its copy and seems to
+// answer: then it is to serve, rather than a source that is gone or can't reach the record.
+func targetServes(s topology.State, limits Limits, t *topology.Transfer) bool {
+	target, _ := s.Member(t.Target)
+	return s.Committable(t) && target.Alive() && !limits.Unreachable(t.Target)
+}
+
+// abortReason returns why a transfer can't go on as it should, "" if it can.
+func abortReason(s topology.State, limits Limits, t *topology.Transfer, overdue bool) topology.Reason {
 	if why := s.Lost(t); why != "" {
 		return why
 	}
 	source, _ := s.Member(t.Source)
 	target, _ := s.Member(t.Target)
 	switch {
+	case t.Stage == topology.StageSeal && source.Incarnation != t.SourceIncarnation && t.Frozen == nil:
+		return topology.ReasonSourceRestarted // the new process can't report the seal
 	case !source.Alive():
 		return topology.ReasonSourceDown
 	case !target.Alive():
@@ -90,6 +112,8 @@ func abortReason(s topology.State, limits Limits, t *topology.Transfer) topology
 		return topology.ReasonTargetUnreachable
 	case t.Type == topology.Swap && t.Stage != topology.StageSeal && s.Ring().Owner(t.Partition) != t.Target:
 		return topology.ReasonSuperseded
+	case overdue:
+		return topology.ReasonSealBudget
 	}
 	return ""
 }

@@ -60,6 +60,17 @@ func waiting(r *record, stage topology.Stage) {
 	r.run(2, stage)
 }
 
+// sealed moves partition 1 of both kinds to b as far as the target's seal.
+func sealed(r *record) {
+	r.Helper()
+	bound(r, map[ring.Partition]ring.NodeID{1: "b"})
+	for _, k := range kinds {
+		session := r.open(k.Name, 1, "b")
+		r.run(session, topology.StageSeal)
+		r.must(r.report(r.s.Transfer(session), "b"))
+	}
+}
+
 func (r *record) open(kind topology.Kind, p ring.Partition, to ring.NodeID) uint64 {
 	r.Helper()
 	r.must(topology.OpenTransfer{Type: topology.Swap, Kind: kind, Partition: p, Target: to, ExpectEpoch: r.s.Part(kind, p).Epoch})
@@ -201,6 +212,38 @@ func TestSchedule(t *testing.T) {
 			r.start("a")
 		},
 		want: []string{"abort 1: source restarted"},
+	}, {
+		name: "but not when the target has sealed and was told the rest: then it serves",
+		setup: func(r *record) {
+			sealed(r)
+			r.start("a")
+		},
+		want: []string{"commit 1", "abort 2: source restarted"},
+	}, {
+		name: "nor when the source is not heard of any more, of any kind",
+		setup: func(r *record) {
+			sealed(r)
+		},
+		limits: cluster.Limits{Unreachable: func(n ring.NodeID) bool { return n == "a" }, Up: func(n ring.NodeID) bool { return n != "a" }},
+		want:   []string{"commit 1", "commit 2"},
+	}, {
+		name: "unless the target is not heard of either",
+		setup: func(r *record) {
+			sealed(r)
+			r.start("a")
+		},
+		limits: cluster.Limits{Unreachable: func(n ring.NodeID) bool { return n == "b" }, Up: func(n ring.NodeID) bool { return n != "b" }},
+		want:   []string{"abort 1: source restarted", "abort 2: source restarted"},
+	}, {
+		name: "what seals for too long is given up, or flips if the target has sealed",
+		setup: func(r *record) {
+			sealed(r)
+			bound(r, map[ring.Partition]ring.NodeID{1: "b", 4: "c"})
+			r.run(r.open("kv", 4, "c"), topology.StageSeal)
+			r.must(r.report(r.s.Transfer(3), "a"))
+		},
+		limits: cluster.Limits{Overdue: func(t *topology.Transfer) bool { return t.Kind == "kv" }},
+		want:   []string{"commit 1", "abort 3: seal budget", "open queue/4 to c at epoch 1"},
 	}, {
 		name: "a down target too",
 		setup: func(r *record) {

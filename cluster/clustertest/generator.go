@@ -373,7 +373,10 @@ func (g *Generator) invalid() topology.Op {
 	case 2:
 		return topology.AbortTransfer{Session: g.rnd.Uint64N(g.state.LastSession() + 2), Reason: topology.ReasonCancelled}
 	case 3:
-		return topology.RevertTransfer{Session: g.rnd.Uint64N(g.state.LastSession() + 2)}
+		return pick(g.rnd, []topology.Op{
+			topology.RevertTransfer{Session: g.rnd.Uint64N(g.state.LastSession() + 2)},
+			topology.CommitTransfer{Session: g.rnd.Uint64N(g.state.LastSession() + 2)},
+		})
 	}
 	return pick(g.rnd, g.reports(topology.Report{Session: g.rnd.Uint64N(g.state.LastSession() + 2), Node: g.node(), Incarnation: g.rnd.Uint64N(4)}))
 }
@@ -421,6 +424,9 @@ func (g *Generator) transfer() topology.Op {
 	case 4, 5:
 		if t.Stage == topology.StageDrain {
 			return topology.RevertTransfer{Session: t.Session}
+		}
+		if g.state.Committable(t) {
+			return topology.CommitTransfer{Session: t.Session}
 		}
 	}
 	for _, n := range []ring.NodeID{node, t.Source, t.Target} {

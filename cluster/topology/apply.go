@@ -74,7 +74,7 @@ func validID(cmd Command) string {
 // needsTerm reports whether only the current coordinator term may do it (F13).
 func needsTerm(op Op) bool {
 	switch op.(type) {
-	case StagePlan, OpenTransfer, BeginSeal, AbortTransfer, RevertTransfer, MarkExited:
+	case StagePlan, OpenTransfer, BeginSeal, CommitTransfer, AbortTransfer, RevertTransfer, MarkExited:
 		return true
 	}
 	return false

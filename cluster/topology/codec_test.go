@@ -50,6 +50,7 @@ func everyOp(t testing.TB) []topology.Op {
 		topology.Refuse{Report: rep, Reason: topology.ReasonDiskFull},
 		topology.AbortTransfer{Session: 8, Reason: topology.ReasonCancelled},
 		topology.RevertTransfer{Session: 9},
+		topology.CommitTransfer{Session: 300},
 		topology.MarkExited{Node: "b"},
 		topology.RemoveMember{Node: "b"},
 		topology.MarkDown{Node: "b"},

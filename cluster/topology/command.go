@@ -21,7 +21,7 @@ func (id CommandID) String() string { return fmt.Sprintf("%s/%d", id.Proposer, i
 type Command struct {
 	ID CommandID
 	// Term is the coordinator term the proposer acts in. StagePlan, OpenTransfer, BeginSeal,
-	// AbortTransfer, RevertTransfer and MarkExited are refused unless it is the current one (F13); other
+	// CommitTransfer, AbortTransfer, RevertTransfer and MarkExited are refused unless it is the current one (F13); other
 	// operations ignore it.
 	Term uint64
 	Op   Op
@@ -258,6 +258,10 @@ type AbortTransfer struct {
 	Session uint64
 	Reason  Reason
 }
+
+// CommitTransfer decides a transfer in StageSeal by the target's seal alone, whose source can't report its own
+// any more, or not in time.
+type CommitTransfer struct{ Session uint64 }
 
 // RevertTransfer takes a flip back before the target activated; only for kinds with Activate.
 type RevertTransfer struct{ Session uint64 }

@@ -85,6 +85,8 @@ func (w *writer) op(op Op) {
 		w.str(string(op.Reason))
 	case RevertTransfer:
 		w.u64(op.Session)
+	case CommitTransfer:
+		w.u64(op.Session)
 	case BeginSeal:
 		w.u64(op.Session)
 		w.int(len(op.Past))
@@ -309,6 +311,8 @@ func (r *reader) op(t tag) Op {
 		return op
 	case tagRevertTransfer:
 		return RevertTransfer{Session: r.u64()}
+	case tagCommitTransfer:
+		return CommitTransfer{Session: r.u64()}
 	case tagStageReplace:
 		return StageReplace{Old: r.node(), New: r.node()}
 	case tagStageForceReplace:

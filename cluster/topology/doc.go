@@ -10,6 +10,7 @@
 //
 //	PREPARE --SourceReady, TargetReady--> FOLD --ReadyToSeal, later BeginSeal if a neighbour is sealing--> SEAL
 //	SEAL --SourceFrozen, TargetSealed: equal seals, nobody restarted (F11)--> DRAIN: target owns, epoch+1
+//	SEAL --TargetSealed, CommitTransfer: the source can't report its seal--> DRAIN
 //	DRAIN --TargetActivated, SourceDrained--> CLEAN --SourceCleaned--> closed, Certificate kept
 //	PREPARE, FOLD, SEAL --Refuse, AbortTransfer, or unequal seals--> ABORT --SourceReleased--> closed
 //	DRAIN --RevertTransfer, not activated--> ABORT: source owns, epoch+1
@@ -17,7 +18,8 @@
 // A node that starts ([StartNode]) takes a new incarnation, and its reports of the former one are
 // refused. In PREPARE the new process takes over; in FOLD, and in SEAL before its own seal, the
 // transfer has lost it; a seal of a durable kind outlives the process, one of a volatile kind does
-// not, and until the target has sealed the source's process is needed. In DRAIN the end of the source's
+// not, and until the target has sealed the source's process is needed;
+// from then on its seal may decide alone (CommitTransfer). In DRAIN the end of the source's
 // process counts as drained, and when both processes of a volatile kind are gone the owner counts as
 // activated: it begins anew.
 //
@@ -68,7 +70,8 @@
 //	I4  version, session, term and each member's incarnation only grow, the version by one a change
 //	I5  each partition of each kind has one owner, and its epoch grows by one with each change of it
 //	I6  owners change by a transfer only with equal seals of both sides (F11), by processes that
-//	    still hold them; a removed source's seal is taken to be the target's, who compared
+//	    still hold them; CommitTransfer and the removal of the source take the target's seal, who
+//	    compared, for both
 //	I7  a flip is reverted only before its target activated
 //	I8  a partition of a kind has at most one transfer, and a later one a greater session
 //	I9  the same history gives the same encoded record, also through a snapshot

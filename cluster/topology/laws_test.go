@@ -88,6 +88,11 @@ func (w *world) note(op topology.Op, out topology.Outcome) {
 		x.frozen, x.frozenInc = &op.Seal, op.Incarnation
 	case topology.TargetSealed:
 		x.sealed, x.sealedInc = &op.Seal, op.Incarnation
+	case topology.CommitTransfer:
+		if x.frozen != nil {
+			w.t.Fatalf("I6: session %d is committed by the target's seal, and the source has reported its own", op.Session)
+		}
+		x.frozen, x.frozenInc = x.sealed, w.s.Transfer(op.Session).SourceIncarnation // the target's word stands for both
 	}
 }
 
@@ -525,6 +530,7 @@ func (w *world) drawReport() topology.Op {
 			topology.Refuse{Report: target, Reason: topology.ReasonDiskFull},
 			topology.AbortTransfer{Session: tr.Session, Reason: topology.ReasonCancelled},
 			topology.RevertTransfer{Session: tr.Session},
+			topology.CommitTransfer{Session: tr.Session},
 		}).Draw(t, "stop")
 	}
 	return rapid.SampledFrom(fitting[tr.Stage]).Draw(t, "fitting report")

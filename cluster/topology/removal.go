@@ -67,9 +67,7 @@ func (c *change) remove(nodes ...ring.NodeID) {
 }
 
 // sourceRemoved ends what a transfer waited for from its source. Before the flip the transfer is
-// aborted, unless the target's seal is there: it had the source's whole copy and compared it before it
-// sealed, and the source froze before it told the target so. Nobody will change that copy any more,
-// hence the flip is decided as if the source's equal seal had come too.
+// aborted, unless the target's seal is there, which then stands for both.
 func (c *change) sourceRemoved(t Transfer) {
 	switch t.Stage {
 	case StagePrepare, StageFold, StageSeal:
@@ -77,7 +75,8 @@ func (c *change) sourceRemoved(t Transfer) {
 			c.giveUp(t, ReasonSourceDown)
 			return
 		}
-		t.Frozen, t.SourceDrained = t.Sealed, true
+		t.SourceDrained = true
+		c.relay(&t)
 		c.flip(t)
 	case StageDrain:
 		t.SourceDrained = true

@@ -167,6 +167,31 @@ func (c *change) decideFlip(t Transfer) {
 	}
 }
 
+func (op CommitTransfer) operand() string { return fmt.Sprintf("session %d", op.Session) }
+
+func (op CommitTransfer) apply(c *change) {
+	t, ok := c.open(op.Session)
+	switch {
+	case !ok || t.Stage == StageDrain || t.Stage == StageClean:
+	case !c.committable(t):
+		c.refuse(CodeStage, "it is in %s: only what the target alone has sealed, from a source that keeps its freeze, is committed", t.Stage)
+	default:
+		c.relay(&t)
+		c.flip(t)
+	}
+}
+
+// committable reports whether the target's seal alone can decide a transfer: the source's is missing, and
+// whoever holds the session holds it still.
+func (r *record) committable(t Transfer) bool {
+	return t.Stage == StageSeal && t.Sealed != nil && t.Frozen == nil && r.lost(t) == ""
+}
+
+// relay takes the target's seal for the source's. The target compared its copy with what the source said of
+// its own before it sealed, and the source had frozen for good before it said so: nobody changes that copy
+// before the record decides.
+func (c *change) relay(t *Transfer) { t.Frozen = t.Sealed }
+
 // flip makes the target the owner.
 func (c *change) flip(t Transfer) {
 	c.setOwner(t, t.Target)
@@ -177,14 +202,15 @@ func (c *change) flip(t Transfer) {
 // lost returns why a transfer in StageFold or StageSeal cannot complete any more because a
 // participant is another process than the one that holds the session; "" when it can. What a
 // durable kind sealed outlives its process; but until the target's seal is there too, only the
-// source's process can tell the target that it has everything.
+// source's process can tell the target that it has everything. After that the source's own seal is not
+// needed; see CommitTransfer.
 func (r *record) lost(t Transfer) Reason {
 	if t.Stage != StageFold && t.Stage != StageSeal {
 		return ""
 	}
 	volatile := r.kinds[r.kindIndex(t.Kind)].Volatile
 	switch {
-	case r.incarnation(t.Source) != t.SourceIncarnation && (volatile || t.Frozen == nil || t.Sealed == nil):
+	case r.incarnation(t.Source) != t.SourceIncarnation && (volatile || t.Sealed == nil):
 		return ReasonSourceRestarted
 	case r.incarnation(t.Target) != t.TargetIncarnation && (volatile || t.Sealed == nil):
 		return ReasonTargetRestarted

@@ -46,6 +46,7 @@ const (
 	tagSetTransferRate
 	tagSwitchTransfers
 	tagOpenSession
+	tagCommitTransfer
 
 	tagEnd
 )
@@ -93,6 +94,7 @@ var opNames = [tagEnd]string{
 	tagSetTransferRate:   "set transfer rate",
 	tagSwitchTransfers:   "switch transfers",
 	tagOpenSession:       "open session",
+	tagCommitTransfer:    "commit transfer",
 }
 
 func (t tag) String() string { return opNames[t] }
@@ -117,6 +119,7 @@ func (SourceCleaned) opTag() tag     { return tagSourceCleaned }
 func (SourceReleased) opTag() tag    { return tagSourceReleased }
 func (Refuse) opTag() tag            { return tagRefuse }
 func (AbortTransfer) opTag() tag     { return tagAbortTransfer }
+func (CommitTransfer) opTag() tag    { return tagCommitTransfer }
 func (RevertTransfer) opTag() tag    { return tagRevertTransfer }
 func (MarkExited) opTag() tag        { return tagMarkExited }
 func (RemoveMember) opTag() tag      { return tagRemoveMember }

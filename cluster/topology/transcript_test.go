@@ -368,6 +368,8 @@ func (x *transcript) transferOp() topology.Op {
 		return op
 	case "revert":
 		return topology.RevertTransfer{Session: rep.Session}
+	case "commit-transfer":
+		return topology.CommitTransfer{Session: rep.Session}
 	}
 	x.t.Fatalf("%s: unknown operation %s", x.d.Pos, x.d.Cmd)
 	return nil

@@ -85,6 +85,7 @@ const (
 	ReasonDigestMismatch    Reason = "digest mismatch"    // the two seals differ
 	ReasonSealChanged       Reason = "seal changed"       // one side reported two different seals
 	ReasonOwnerChanged      Reason = "owner changed"      // owner or epoch is not that of the opening
+	ReasonSealBudget        Reason = "seal budget"        // frozen for too long without the target's seal
 	ReasonReverted          Reason = "reverted"           // the flip was taken back before activation
 	ReasonBusy              Reason = "busy"
 	ReasonDiskFull          Reason = "disk full"

@@ -116,6 +116,9 @@ func (s State) Neighbours(t *Transfer) []*Transfer { return s.rec().neighbours(*
 // Near reports whether two transfers move partitions of one kind that share a preflist, as for Neighbours.
 func (s State) Near(t, u *Transfer) bool { return s.rec().near(*t, *u) }
 
+// Committable reports whether CommitTransfer would be accepted for an active transfer now.
+func (s State) Committable(t *Transfer) bool { return s.rec().committable(*t) }
+
 // Revertable reports whether RevertTransfer would be accepted for an active transfer now.
 func (s State) Revertable(t *Transfer) bool { return s.rec().revertable(*t) }
 

@@ -50,7 +50,7 @@ var simulated = []Mutant{
 		"vnode/reconcile.go", "case t != nil && t.Stage == topology.StageDrain:\n\t\tif l.session.gone {", "case false:\n\t\tif l.session.gone {",
 	}),
 	rule("F13: a deposed coordinator has its say", "TestTE8_deposedCoordinatorHasNoSay", Edit{
-		"cluster/topology/apply.go", "case StagePlan, OpenTransfer, BeginSeal, AbortTransfer, RevertTransfer, MarkExited:\n\t\treturn true", "case nil:\n\t\treturn true",
+		"cluster/topology/apply.go", "case StagePlan, OpenTransfer, BeginSeal, CommitTransfer, AbortTransfer, RevertTransfer, MarkExited:\n\t\treturn true", "case nil:\n\t\treturn true",
 	}),
 	rule("F14: a command hops on for ever", "TestTrial_forwardedTooLate", Edit{"vnode/lifecycle.go", "if hop > 0 {", "if false {"}),
 	rule("F16: a request below the fence is served", "TestTrial_requestsBelowTheFence", Edit{

@@ -80,7 +80,7 @@ func (k *checker) terms(cmds []topology.Command, out []topology.Outcome, before 
 		switch c.Op.(type) {
 		case topology.BeginTerm:
 			term = max(term, out[i].Term)
-		case topology.StagePlan, topology.OpenTransfer, topology.BeginSeal, topology.AbortTransfer, topology.RevertTransfer, topology.MarkExited:
+		case topology.StagePlan, topology.OpenTransfer, topology.BeginSeal, topology.CommitTransfer, topology.AbortTransfer, topology.RevertTransfer, topology.MarkExited:
 			switch {
 			case c.Term == term || out[i].Version <= before.Version() && out[i].Err == nil: // or a repetition
 			case out[i].Code == topology.CodeStaleTerm:

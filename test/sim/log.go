@@ -15,6 +15,7 @@ const (
 	beat        = 50 * time.Millisecond // between a leader's messages to those that lag
 	electionMin = 150 * time.Millisecond
 	electionMax = 300 * time.Millisecond
+	lease       = 500 * time.Millisecond // after which a leader that reaches no majority leads no more
 )
 
 // An entry is one proposal in the log; an empty one begins a term.
@@ -37,6 +38,7 @@ type peer struct {
 	// Of a leader, by the node's number.
 	next, match []uint64
 	waiting     map[uint64]asked
+	alone       time.Duration // since when it reaches no majority
 }
 
 // asked is who waits for the outcomes of an entry.
@@ -120,12 +122,20 @@ func (r *peer) lead() {
 		r.next[i] = uint64(len(r.log)) + 1
 	}
 	r.append(entry{term: r.term})
+	r.alone = 0
 	r.beat(r.term)
 }
 
 // beat sends what is not acknowledged, as long as the node leads in the term.
 func (r *peer) beat(term uint64) {
 	if !r.leads() || r.term != term {
+		return
+	}
+	if c := r.n.c; len(c.reached(r.n)) >= c.majority() {
+		r.alone = 0
+	} else if r.alone += beat; r.alone >= lease {
+		c.W.Note("%s leads term %d no more", r.n.ID, term)
+		r.adopt(term, "")
 		return
 	}
 	r.fit()
