@@ -58,11 +58,13 @@ type transferring struct {
 	api *admin.Client // asks a, which sends
 }
 
-func newTransferring(t *testing.T) *transferring {
+func newTransferring(t *testing.T) *transferring { return newTransferringWith(t, 0) }
+
+func newTransferringWith(t *testing.T, sealBudget time.Duration) *transferring {
 	x := &transferring{t: t, ctx: t.Context()}
 	x.c = batontest.Start(t, batontest.Options{
 		Nodes: 2, Log: slog.New(slog.NewJSONHandler(&x.log, nil)),
-		Node: baton.Options{RingSize: 8, NVal: 1, AdminAddr: "127.0.0.1:0"},
+		Node: baton.Options{RingSize: 8, NVal: 1, AdminAddr: "127.0.0.1:0", SealBudget: sealBudget},
 	})
 	value := bytes.Repeat([]byte{7}, 64<<10)
 	for i := range 256 {
@@ -255,15 +257,8 @@ func TestHandoff_disable(t *testing.T) {
 // TestHandoff_sealStuck: a partition that stays frozen because the target can't reach the record is an alarm,
 // is logged once, and can be cancelled.
 func TestHandoff_sealStuck(t *testing.T) {
-	x := newTransferring(t)
-	x.rate(topology.MinTransferRate)
-	x.ok(x.api.SwitchHandoff(x.ctx, admin.HandoffSwitchRequest{Kind: "pipe", Direction: "both"})) // or it may be stuck too
-	p := x.own()
-	x.move(p, "b")
-	tr := x.active(p, func(tr admin.Transfer) bool { return tr.Stage == "fold" && tr.Items > 0 })
-	x.c.CutRecord("b")
-	defer x.c.HealRecord("b")
-	x.rate(0)
+	x := newTransferringWith(t, time.Hour)
+	p, tr := x.stuck()
 	eventually(t, func() error {
 		s, err := x.api.Status(x.ctx)
 		if err != nil || len(s.Alarms) != 1 || s.Alarms[0].Code != "seal_stuck" || !strings.Contains(s.Alarms[0].Text, fmt.Sprintf("cancel %d", tr.Session)) {
@@ -280,6 +275,41 @@ func TestHandoff_sealStuck(t *testing.T) {
 		t.Errorf("after the cancellation: %+v, %v", s.Alarms, err)
 	}
 	x.move(p, "a")
+}
+
+// stuck moves a partition to b, which can't report that it has sealed its copy.
+func (x *transferring) stuck() (ring.Partition, admin.Transfer) {
+	x.t.Helper()
+	x.rate(topology.MinTransferRate)
+	x.ok(x.api.SwitchHandoff(x.ctx, admin.HandoffSwitchRequest{Kind: "pipe", Direction: "both"})) // or it may be stuck too
+	p := x.own()
+	x.move(p, "b")
+	tr := x.active(p, func(tr admin.Transfer) bool { return tr.Stage == "fold" && tr.Items > 0 })
+	x.c.CutRecord("b")
+	x.t.Cleanup(func() { x.c.HealRecord("b") })
+	x.rate(0)
+	return p, tr
+}
+
+// TestHandoff_sealBudget: nobody has to cancel it: the coordinator gives it up, the source serves, and when
+// the target reaches the record again the partition moves after all.
+func TestHandoff_sealBudget(t *testing.T) {
+	x := newTransferringWith(t, time.Second)
+	p, tr := x.stuck()
+	eventually(t, func() error {
+		part := x.c.Node("a").View().Part("kv", p)
+		if part.LastReason != topology.ReasonSealBudget || part.Owner != "a" {
+			return fmt.Errorf("session %d: %+v", tr.Session, part)
+		}
+		return nil
+	})
+	for i := range 64 {
+		if err := x.c.Node("a").KV().Put(x.ctx, kv.Object{Bucket: "b", Key: fmt.Sprint(i), Value: []byte("after the freeze")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	x.c.HealRecord("b")
+	x.owned(p, "b")
 }
 
 // TestHandoff_disableHints: a fallback hands nothing back to a node whose inbound transfers are disabled, and

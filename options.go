@@ -130,6 +130,11 @@ type Options struct {
 	// RetryAfter is how long the node waits before it repeats a message that
 	// was not answered; default 1 s.
 	RetryAfter time.Duration
+	// SealBudget is how long a partition that moves may stay frozen before the
+	// coordinator, if it is this node, decides by what the record has: the target
+	// serves if it has sealed its copy, else the source again. It doubles with
+	// each failed move of the partition. Default cluster.DefaultSealBudget.
+	SealBudget time.Duration
 	// Unjoined is called when the node waits to be told which cluster to join;
 	// optional.
 	Unjoined func(Addresses)

@@ -232,7 +232,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	}
 	n.up.Store(&reached{n.record, n.proposer, n.host, live})
 	c, err := cluster.NewCoordinator(cluster.CoordinatorOptions{
-		CoordinationOptions: cluster.CoordinationOptions{Node: n.self},
+		CoordinationOptions: cluster.CoordinationOptions{Node: n.self, SealBudget: n.opts.SealBudget},
 		Store:               n.record, Proposer: n.life + "/coordinator", Logger: n.opts.Logger, Liveness: live,
 	})
 	if err != nil {

@@ -110,7 +110,7 @@ type Coordination struct {
 	after    uint64  // version of the last answer: older records are not decided on
 	failures int     // proposals in a row without effect
 	pauses   map[moveID]pause
-	sealing  map[uint64]time.Time // by session: when it was first seen in StageSeal
+	seals    Seals
 }
 
 type moveID struct {
@@ -135,7 +135,7 @@ func (c *Coordination) Step(e Event) []Action {
 	case Changed:
 		c.update, c.seen, c.doubt = e.Update, false, false
 		if !e.Update.Leader {
-			c.term, c.sealing = 0, nil // whoever can't decide has not waited for anybody
+			c.term, c.seals = 0, Seals{} // whoever can't decide has not waited for anybody
 		}
 	case HealthChanged:
 		c.news = &e.Health
@@ -216,13 +216,14 @@ func (c *Coordination) schedule(now time.Time) []Action {
 		}
 		return left > 0
 	}
-	pauses, sealing := map[moveID]pause{}, map[uint64]time.Time{}
+	pauses := map[moveID]pause{}
+	c.seals.Follow(c.update.State, now)
 	limits.Hold = func(kind topology.Kind, p ring.Partition, x topology.Part) bool {
 		return waits(c.hold(pauses, moveID{kind, p}, x, now))
 	}
-	limits.Overdue = func(t *topology.Transfer) bool { return !waits(c.patience(sealing, t, now)) }
+	limits.Overdue = func(t *topology.Transfer) bool { return !waits(c.patience(t, now)) }
 	ops := Schedule(c.update.State, limits)
-	c.pauses, c.sealing = pauses, sealing
+	c.pauses = pauses
 	var out []Action
 	if len(ops) > 0 {
 		out = c.propose(c.term, ops)
@@ -245,14 +246,9 @@ func (c *Coordination) propose(term uint64, ops []topology.Op) []Action {
 
 // patience returns how long a transfer may still be in StageSeal. Its time begins when this coordination
 // first sees it there.
-func (c *Coordination) patience(sealing map[uint64]time.Time, t *topology.Transfer, now time.Time) time.Duration {
-	since, known := c.sealing[t.Session]
-	if !known {
-		since = now
-	}
-	sealing[t.Session] = since
+func (c *Coordination) patience(t *topology.Transfer, now time.Time) time.Duration {
 	budget := c.opts.SealBudget << min(c.update.State.Part(t.Kind, t.Partition).Attempts, 5)
-	return since.Add(budget).Sub(now)
+	return c.seals.Since(t.Session).Add(budget).Sub(now)
 }
 
 // hold returns how long a partition is still to be left alone. The pause begins when this

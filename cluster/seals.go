@@ -8,9 +8,9 @@ import (
 	"github.com/dee2748c/baton/cluster/topology"
 )
 
-// SealBudget is how long a partition may be frozen before it is said aloud. A seal takes milliseconds while
+// SealAlarm is how long a partition may be frozen before it is said aloud. A seal takes milliseconds while
 // the record can be reached.
-const SealBudget = 5 * time.Second
+const SealAlarm = 5 * time.Second
 
 // A StuckSeal is a transfer whose partition nobody serves: frozen at the source, and not flipped.
 type StuckSeal struct {
@@ -52,12 +52,20 @@ func (s *Seals) Follow(state topology.State, now time.Time) {
 	s.under = next
 }
 
-// Stuck returns what is over the budget, in session order.
+// Since returns when a session was first seen between freeze and flip, of those that were followed last.
+func (s *Seals) Since(session uint64) time.Time {
+	if x := s.under[session]; x != nil {
+		return x.Since
+	}
+	return time.Time{}
+}
+
+// Stuck returns what is to be said aloud, in session order.
 func (s *Seals) Stuck(now time.Time) []StuckSeal {
 	return s.over(now, func(*sealing) bool { return true })
 }
 
-// Tell returns what is over the budget and was not returned by Tell before, in session order.
+// Tell returns what is to be said aloud and was not returned by Tell before, in session order.
 func (s *Seals) Tell(now time.Time) []StuckSeal {
 	return s.over(now, func(x *sealing) bool {
 		fresh := !x.told
@@ -69,7 +77,7 @@ func (s *Seals) Tell(now time.Time) []StuckSeal {
 func (s *Seals) over(now time.Time, which func(*sealing) bool) []StuckSeal {
 	var out []StuckSeal
 	for _, x := range s.under {
-		if now.Sub(x.Since) >= SealBudget && which(x) {
+		if now.Sub(x.Since) >= SealAlarm && which(x) {
 			out = append(out, x.StuckSeal)
 		}
 	}

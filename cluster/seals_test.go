@@ -34,7 +34,7 @@ func TestSeals(t *testing.T) {
 	r.run(stuck, topology.StageSeal)
 	s.Follow(r.s, now)
 	expect("at the freeze", 0, 0)
-	now = now.Add(cluster.SealBudget - 1)
+	now = now.Add(cluster.SealAlarm - 1)
 	r.run(moves, topology.StageSeal)
 	s.Follow(r.s, now)
 	expect("at the end of its budget", 0, 0)

@@ -12,7 +12,8 @@
  * L1  once the environment is calm every transfer ends, and whatever waits is answered: no run is
  *     infinite (checked with the search for non-progress cycles), and where all stop nothing is open
  *
- * Environment (ends with calm): openings, writes, aborts, reverts, crashes, broken streams.
+ * Environment (ends with calm): openings, writes, aborts, reverts, crashes, broken streams, the source's
+ * report of its seal is lost, the target can't reach the record from some moment on.
  * -DNEIGHBOUR adds a neighbour. -DACTIVATE is a kind whose target asks before its first acknowledgement, so that a flip can be taken
  * back. Every other define removes one rule.
  */
@@ -72,10 +73,11 @@ byte gn[2], gq[2];               /* a batch that was admitted and is not applied
 /* seals on their way to the record: session, content + 1, incarnation */
 byte pS, pSeal, pInc, qS, qSeal, qInc;
 byte acked, w, crashes; bool calm;
+bool mute;                       /* the target can't report its seal */
 
 #define DST (1-src)
 #define OPENSTAGE(g) ((g)==PREPARE || (g)==FOLD || (g)==SEAL)
-#define LOST ((stage==FOLD || stage==SEAL) && ((inc[src]!=tInc[src] && !(fSeal && tSeal)) || (inc[DST]!=tInc[DST] && !tSeal)))
+#define LOST ((stage==FOLD || stage==SEAL) && ((inc[src]!=tInc[src] && !tSeal) || (inc[DST]!=tInc[DST] && !tSeal)))
 #ifdef NOK7
 #define BUSY false
 #else
@@ -226,7 +228,7 @@ inline look(i) {
           :: else fi; gn[i]=0; gq[i]=0 } \
   :: d_step { UP(i) && st[i]==STAGING && rn[i] && fin[rn[i]] && rq[i]==2 && !gn[i] && sealOf[i]==0 && stgOf[i]==id[i] -> \
        if :: EQUAL(i,rn[i]) -> sealOf[i]=id[i]; st[i]=SEALED :: else -> if :: sess==id[i] && OPENSTAGE(stage) -> giveUp() :: else fi; rn[i]=0; rq[i]=0 fi } \
-  :: d_step { UP(i) && st[i]==SEALED && vs[i]==id[i] && vg[i]==SEAL && !tSeal && qS!=id[i] && sess==id[i] && stage==SEAL && inc[i]==tInc[i] -> \
+  :: d_step { UP(i) && st[i]==SEALED && vs[i]==id[i] && vg[i]==SEAL && !tSeal && !mute && qS!=id[i] && sess==id[i] && stage==SEAL && inc[i]==tInc[i] -> \
        qS=id[i]; qSeal=SEALOFCOPY(i); qInc=inc[i] } \
   :: d_step { UP(i) && st[i]==ACTIVATING && !pm[i] -> pm[i]=1; data[i]=stg[i]; pe[i]=ve[i]; dropStaging(i); tomb[i]=0; look(i) } \
   :: d_step { UP(i) && pm[i] && (st[i]==ACTIVATING || (st[i]==OWNER && pe[i]==ve[i])) && vs[i] && vsrc[i]!=i && vg[i]==DRAIN && sess==vs[i] && stage==DRAIN && owner==i && !activated -> \
@@ -303,6 +305,13 @@ inline look(i) {
 #define NEXT last
 #endif
 
+#ifdef COMMITANY
+#define COMMITTABLE true
+#define RELAYED (stg[DST]+1)
+#else
+#define COMMITTABLE tSeal
+#define RELAYED tSeal
+#endif
 #ifdef REVERTANY
 #define REVERTABLE true
 #else
@@ -327,11 +336,20 @@ active proctype model() {
   :: d_step { stage==FOLD && waits && !BUSY -> waits=0; stage=SEAL; check() }
 #endif
   :: d_step { !calm && OPENSTAGE(stage) -> giveUp() }
+#ifndef NOBUDGET
+  /* SEAL has a budget: nothing comes any more, or not in time */
+  :: d_step { mute && stage==SEAL && !tSeal && !qS -> giveUp() }
+#endif
+#ifndef NOCOMMIT
+  :: d_step { COMMITTABLE && stage==SEAL && !fSeal && !LOST -> fSeal=RELAYED; owner=DST; epoch++; stage=DRAIN; activated=0; drained=0; check() }
+#endif
 #ifdef ACTIVATE
   :: d_step { !calm && stage==DRAIN && REVERTABLE -> owner=src; epoch++; stage=ABORT; check() }
 #endif
   /* seals reach the record, or are refused there */
   :: d_step { pS -> if :: (sess==pS && stage==SEAL && !fSeal && inc[src]==pInc && tInc[src]==pInc) -> fSeal=pSeal; FLIPEARLY; decide() :: else fi; pS=0; pSeal=0; pInc=0; check() }
+  :: d_step { !calm && pS -> pS=0; pSeal=0; pInc=0 }
+  :: d_step { !calm && !mute -> mute=1 }
   :: d_step { qS -> if :: (sess==qS && stage==SEAL && !tSeal && inc[DST]==qInc && tInc[DST]==qInc) -> tSeal=qSeal; decide() :: else fi; qS=0; qSeal=0; qInc=0; check() }
   /* the neighbour */
   :: d_step { nb==1 -> if :: MINE -> nb=2 :: else -> nb=3 fi; check() }
