@@ -39,6 +39,7 @@ generate: ## regenerate the protobuf code
 
 test: ## everything Go alone can run (under 12 minutes on two cores)
 	$(GO) test -timeout 12m $(TESTFLAGS) ./...
+	$(GO) test -tags inject -timeout 5m $(TESTFLAGS) -run 'TestPark|TestFail' ./inject ./test/quorum
 
 race: ## the packages with goroutines under the race detector
 	$(GO) test -race -timeout 20m $(TESTFLAGS) $(RACE)

@@ -197,6 +197,7 @@ func (t *targetStream) next() handoff.ReceiverEvent {
 		if f.Flags&messages.FlagBulkEnd != 0 {
 			t.bulkEnd = f.Seq
 		}
+		inject.At(inject.BatchReceived)
 		return handoff.Batch{Session: f.Session, Seq: f.Seq, Delta: f.Type == messages.TypeHandoffDelta, Payload: f.Payload}
 	case messages.TypeHandoffFin:
 		var m messages.Fin
@@ -241,7 +242,6 @@ func (t *targetStream) do(action handoff.ReceiverAction) {
 	case handoff.Apply:
 		t.guarded(func(context.Context) error { return t.apply(x) })
 	case handoff.SyncStaging:
-		inject.At(inject.SyncBefore)
 		t.guarded(t.sync)
 	case handoff.StoreSeal:
 		t.guarded(func(ctx context.Context) error { return t.storeSeal(ctx, x.Seal) })
@@ -313,7 +313,9 @@ func (t *targetStream) apply(x handoff.Apply) error {
 	} else if err := t.decode(x.Items); err != nil {
 		return err
 	}
-	inject.At(inject.ApplyBefore)
+	if err := inject.Err(inject.ApplyBefore); err != nil {
+		return err
+	}
 	if err := t.store(x); err != nil {
 		return err
 	}
@@ -397,7 +399,7 @@ func (t *targetStream) decode(items handoff.Items) error {
 }
 
 func (t *targetStream) sync(context.Context) error {
-	if err := t.endLoad(); err != nil {
+	if err := errors.Join(inject.Err(inject.SyncBefore), t.endLoad()); err != nil {
 		return err
 	}
 	t.late(t.bulkEnd)

@@ -215,8 +215,10 @@ func (a *vnodeActor) replayParked() {
 }
 
 func (a *vnodeActor) createStaging(t topology.Transfer) {
-	inject.At(inject.StagingBefore)
 	err := func() error {
+		if err := inject.Err(inject.StagingBefore); err != nil {
+			return err
+		}
 		if t.Session < a.record.MaxSession {
 			return fmt.Errorf("session %d below %d", t.Session, a.record.MaxSession) // F4
 		}

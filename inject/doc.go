@@ -12,9 +12,16 @@
 // anything happens, so that whoever wrote it sees that the point was reached, and the next process of that
 // node passes. A cut at a point is made by whoever stopped the process there.
 //
+// Within a test's own process, points can be held or fail:
+//
+//	h := inject.Park(inject.BatchReceived)     // go test -tags inject
+//	<-h.Reached(); ...; h.Release()
+//	inject.Fail(inject.SyncBefore, err)        // where the code asks inject.Err
+//
 // Invariants:
 //
 //	I1 a point that is not armed does nothing
 //	I2 an armed point strikes once, at the pass that the file names
 //	I3 every point of All is passed somewhere in the code, and test/e2e strikes at each
+//	I4 Park and Fail take the next pass of their point, and no other
 package inject

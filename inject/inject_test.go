@@ -26,7 +26,7 @@ func TestAll(t *testing.T) {
 		t.Errorf("%d points have a name, All has %d", len(names), len(All))
 	}
 	at := map[Point]int{}
-	use := regexp.MustCompile(`inject\.At\(inject\.(\w+)\)`)
+	use := regexp.MustCompile(`inject\.(At|Err)\(inject\.(\w+)\)`)
 	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") || strings.HasPrefix(path, "../inject/") {
 			return err
@@ -36,7 +36,11 @@ func TestAll(t *testing.T) {
 			return err
 		}
 		for _, m := range use.FindAllSubmatch(src, -1) {
-			at[names[string(m[1])]]++
+			p := names[string(m[2])]
+			at[p]++
+			if (string(m[1]) == "Err") != slices.Contains(Failing, p) {
+				t.Errorf("%s: %s, and Failing is %v", path, m[0], Failing)
+			}
 		}
 		return nil
 	})
@@ -62,4 +66,7 @@ func TestOff(t *testing.T) {
 		t.Error("a point has no name")
 	}
 	At(All[0])
+	if err := Err(All[0]); err != nil {
+		t.Error(err)
+	}
 }

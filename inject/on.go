@@ -19,9 +19,22 @@ var passed struct {
 	left int
 }
 
-// At strikes if the file of BATON_INJECT arms the point. It is safe for concurrent use. A file that can't be
-// read or understood ends the process: a test must not go on without its fault.
+// At strikes if the file of BATON_INJECT arms the point, or waits there if Park holds it. It is safe for
+// concurrent use.
 func At(p Point) {
+	strike(p)
+	_ = pass(p) // Fail takes no point of At
+}
+
+// Err is At for a point of Failing, and returns the error of Fail.
+func Err(p Point) error {
+	strike(p)
+	return pass(p)
+}
+
+// strike ends or stops the process if that is armed. A file that can't be read or understood ends the process:
+// a test must not go on without its fault.
+func strike(p Point) {
 	name := os.Getenv("BATON_INJECT")
 	if name == "" {
 		return

@@ -10,7 +10,8 @@ const (
 	StagingBefore Point = "handoff.staging.before" // target: no staging generation yet
 	FoldBefore    Point = "handoff.fold.before"    // source: the module agreed, FOLD_REQ is to come
 	SentFirst     Point = "handoff.batch.sent"     // source: a batch is on its way
-	ApplyBefore   Point = "handoff.apply.before"   // target: a batch was received and not written
+	BatchReceived Point = "handoff.batch.received" // target: a batch was received and not admitted
+	ApplyBefore   Point = "handoff.apply.before"   // target: a batch was admitted and not written
 	ApplyAfter    Point = "handoff.apply.after"    // target: it is written and not acknowledged
 	FrozenAfter   Point = "handoff.frozen.after"   // source: the freeze is durable
 	FinBefore     Point = "handoff.fin.before"     // source: all is sent but FIN
@@ -24,6 +25,9 @@ const (
 
 // All are the points, in the order in which a handoff passes them.
 var All = []Point{
-	OpenBefore, OpenAfter, StagingBefore, FoldBefore, SentFirst, ApplyBefore, ApplyAfter, FrozenAfter, FinBefore,
+	OpenBefore, OpenAfter, StagingBefore, FoldBefore, SentFirst, BatchReceived, ApplyBefore, ApplyAfter, FrozenAfter, FinBefore,
 	SyncBefore, SealedAfter, PromoteBefore, PromoteAfter, DeleteBefore, DeleteAfter,
 }
+
+// Failing are the points at which Fail may make the code fail: it goes on as if the store had.
+var Failing = []Point{StagingBefore, ApplyBefore, SyncBefore}

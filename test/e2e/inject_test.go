@@ -27,7 +27,7 @@ var strikers = map[inject.Point]string{
 	inject.OpenBefore: "leader", inject.OpenAfter: "leader",
 	inject.FoldBefore: "source", inject.SentFirst: "source", inject.FrozenAfter: "source", inject.FinBefore: "source",
 	inject.DeleteBefore: "source", inject.DeleteAfter: "source",
-	inject.StagingBefore: "target", inject.ApplyBefore: "target", inject.ApplyAfter: "target", inject.SyncBefore: "target",
+	inject.StagingBefore: "target", inject.BatchReceived: "target", inject.ApplyBefore: "target", inject.ApplyAfter: "target", inject.SyncBefore: "target",
 	inject.SealedAfter: "target", inject.PromoteBefore: "target", inject.PromoteAfter: "target",
 }
 

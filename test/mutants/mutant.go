@@ -36,14 +36,18 @@ func (m Mutant) overlay(root, dir string) (string, error) {
 	replace := map[string]string{}
 	for i, e := range m.Edits {
 		path := filepath.Join(root, filepath.FromSlash(e.File))
-		text, err := os.ReadFile(path)
+		edited, again := replace[path]
+		if !again {
+			edited = path
+		}
+		text, err := os.ReadFile(edited)
 		if err != nil {
 			return "", err
 		}
 		if n := strings.Count(string(text), e.Old); n != 1 {
 			return "", fmt.Errorf("edit of %s: the text stands there %d times, not once:\n%s", e.File, n, e.Old)
 		}
-		edited := filepath.Join(dir, fmt.Sprintf("%d.go", i))
+		edited = filepath.Join(dir, fmt.Sprintf("%d.go", i))
 		if err := os.WriteFile(edited, []byte(strings.Replace(string(text), e.Old, e.New, 1)), 0o644); err != nil {
 			return "", err
 		}

@@ -59,6 +59,16 @@ var table = []Mutant{
 		Red:      []string{"TestParkedWriter_merge"},
 	},
 	{
+		Name: "F6: a batch of a transfer has an effect after its session",
+		Tags: "inject",
+		Edits: []Edit{
+			{"actors/target.go", "if err != nil {\n\t\tt.fenced()\n\t\tt.answer(handoff.SessionClosed{Err: err})\n\t\treturn\n\t}\n\tdefer g.Leave()", "if err == nil {\n\t\tdefer g.Leave()\n\t}"},
+			{"actors/target.go", "effect(g.Context())", "effect(t.ctx)"},
+		},
+		Packages: []string{"./test/quorum"},
+		Red:      []string{"TestParkedWriter_swap"},
+	},
+	{
 		Name: "F16: a request below the fence is served",
 		Edits: []Edit{{
 			"vnode/lifecycle.go", "if ringVersion < l.fence {", "if false {",
