@@ -80,6 +80,7 @@ bench: ## the benchmarks, each beside its limit; `make bench B=B6` runs one
 soak: build ## fuzzers for a minute each, clusters of processes under faults, and the demo SEEDS (20) times with different seeds on both engines
 	$(MAKE) fuzz FUZZTIME=60s
 	BATON_SOAK=1 $(GO) test -count=1 -v -timeout 60m ./test/model
+	BATON_SOAK=1 $(GO) test -count=1 -v -timeout 60m -run '^TestHandoff_leavesNothing$$' .
 	BATON_E2E_SOAK=$(SOAK) $(GO) test -count=1 -timeout 3h -parallel 4 -v ./test/e2e
 	@for seed in $$(seq 1 $(SEEDS)); do for engine in memory pebble; do \
 		echo "seed $$seed, engine $$engine"; \
