@@ -43,6 +43,7 @@ const (
 	reasonCopyLost topology.Reason = "copy lost while frozen"
 	reasonFailing  topology.Reason = "target failing"
 	reasonLost     topology.Reason = "stream lost"
+	reasonStale    topology.Reason = "below the target's fence"
 )
 
 // outcome is what an error of the target means for the session.
@@ -55,7 +56,7 @@ type outcome struct {
 // outcomes holds the errors that mean something of their own; every other one
 // may pass, and is tried again.
 var outcomes = []outcome{
-	{messages.ErrStaleSession, Ended, ""},
+	{messages.ErrStaleSession, GiveUp, reasonStale}, // or the record has ended it, and refuses to
 	{messages.ErrCancelled, Ended, ""},
 	{messages.ErrOverloaded, GiveUp, topology.ReasonBusy},
 	{messages.ErrRefused, GiveUp, topology.ReasonRefused},

@@ -7,13 +7,8 @@ import (
 	"github.com/dee2748c/baton/test/layers"
 )
 
-// simulated are the rules of the handoff protocol, each switched off where the simulator must see it. Not all
-// can be seen there:
-//
-//	F4   the fence of a node is behind no record that it goes by: what it refuses, F3 and F5 refuse too.
-//	     Only a node whose record was set back needs it. The table above has it.
-//	F7   (damage) the checksum is the transport's: the simulator loses what is damaged. Package messages.
-//	F15  outputs of pipes are not simulated. Package pipe, and the model of its queue.
+// simulated are the rules of the handoff protocol, each switched off where the simulator must see it, but F15:
+// outputs of pipes are not simulated. Package pipe has it, and the model of its queue.
 var simulated = []Mutant{
 	rule("F1: a frame of another cluster is taken", "TestChaos", Edit{
 		"handoff/fence.go", "case topology.ClusterID(h.ClusterID) != local.ClusterID: // F1", "case false: // F1",
@@ -27,6 +22,9 @@ var simulated = []Mutant{
 	rule("F3: a batch of another session is written", "TestTrial_strayBatches", Edit{
 		"handoff/receiver.go", "if session == r.hello.Session || r.phase == recvGreeting {", "if true {",
 	}),
+	rule("F4: a session below the durable fence is admitted", "TestTrial_fenceAboveTheRecord", Edit{
+		"handoff/fence.go", "case session < v.MaxSession: // F4: whatever the view says", "case false:",
+	}),
 	rule("F5: a vnode turns away who knows a newer record", "TestChaos", Edit{
 		"vnode/lifecycle.go", "if ringVersion > l.version || l.part.Owner == l.self {", "if l.part.Owner == l.self {",
 	}),
@@ -35,6 +33,9 @@ var simulated = []Mutant{
 	}),
 	rule("F7: a gap in a transfer is stepped over", "TestTrial_faults", Edit{
 		"handoff/receiver.go", "case e.Seq != r.accepted+1:", "case false:",
+	}),
+	rule("F7: a damaged frame is taken", "TestTrial_faults", Edit{
+		"messages/header.go", "sum != want {", "sum != want && false {",
 	}),
 	rule("F8: what can't be read of a snapshot is left out", "TestTrial_faults", Edit{
 		"handoff/bulk.go", "if err := r.it.Err(); err != nil {", "if err := r.it.Err(); false {",

@@ -91,6 +91,9 @@ func (k *checker) carried(t *targetStream, seq, session uint64) {
 
 // applies is told before a batch is written.
 func (k *checker) applies(t *targetStream, seq uint64) {
+	if r, err := t.vault().Record(t.id); err != nil || t.session < r.MaxSession {
+		k.c.W.Failf("F4 %s writes data of session %d, and its fence is at %d: %v", t.n.ID, t.session, r.MaxSession, err)
+	}
 	if from := t.carries[seq]; from != t.session {
 		k.c.W.Failf("S11 %s writes data of session %d to the copy of session %d", t.n.ID, from, t.session)
 	}

@@ -14,7 +14,7 @@ type frame struct {
 	messages.Header
 	conn    conn
 	event   any
-	damaged bool
+	bytes   []byte // of a damaged frame: what arrives instead
 	session uint64 // whose data it carries, as the checker knows it, whatever the envelope says
 }
 
@@ -34,14 +34,35 @@ func isData(msg any) bool {
 	return false
 }
 
-// corrupted returns the message with another byte in it. What takes it sees that by its checksum.
-func corrupted(msg any) any {
-	if f, ok := msg.(*frame); ok {
-		g := *f
-		g.damaged = true
-		return &g
+// corrupted returns the message with another bit in it, of a frame in its bytes on the wire.
+func (n *Network) corrupted(msg any) any {
+	f, ok := msg.(*frame)
+	if !ok {
+		return nil // a request or a response that is not understood is dropped
 	}
-	return nil // a request or a response that is not understood is dropped
+	wire := messages.Frame{Header: f.Header}
+	if b, ok := f.event.(handoff.Batch); ok {
+		wire.Payload = b.Payload
+	}
+	g := *f
+	var err error
+	if g.bytes, err = messages.AppendFrame(nil, &wire); err != nil {
+		n.w.Failf("encode frame: %v", err)
+		return nil
+	}
+	g.bytes[n.w.rnd.IntN(len(g.bytes))] ^= 1 << n.w.rnd.IntN(8)
+	return &g
+}
+
+// damaged reports whether a frame is not what was sent, as who takes it sees by its checksum (F7).
+func (n *Node) damaged(f *frame) bool {
+	if f.bytes == nil {
+		return false
+	}
+	if _, _, err := messages.ParseFrame(f.bytes, nil); err == nil {
+		n.c.W.Failf("F7 %s takes a frame %v of session %d that is damaged", n.ID, f.Type, f.session)
+	}
+	return true
 }
 
 // foreign returns the message as one of another cluster that was here before.

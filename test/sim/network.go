@@ -72,7 +72,7 @@ func (n *Network) carry(from, to ring.NodeID, msg any, s *stream) {
 		copies = 2
 	}
 	if fate == Corrupts {
-		msg = corrupted(msg)
+		msg = n.corrupted(msg)
 	}
 	arrive := func() { n.arrive(from, to, msg) }
 	first := time.Duration(0)

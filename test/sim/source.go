@@ -104,7 +104,7 @@ func (s *sourceTask) tick(c conn) {
 // receive takes an answer of the target.
 func (s *sourceTask) receive(f *frame, e handoff.SenderEvent) {
 	s.heard = s.n.c.W.now
-	if f.damaged {
+	if s.n.damaged(f) {
 		e = handoff.Lost{Err: messages.ErrDamaged}
 	}
 	s.drive(e)

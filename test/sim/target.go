@@ -47,7 +47,7 @@ type targetStream struct {
 func (n *Node) greeted(id store.ID, f *frame) {
 	hello, _ := f.event.(handoff.Hello)
 	k := n.c.kindIndex(id.Kind)
-	if f.damaged || k < 0 {
+	if n.damaged(f) || k < 0 {
 		return
 	}
 	n.vnode(k, id.Partition)
@@ -145,7 +145,7 @@ func (t *targetStream) run() {
 
 // event reads a frame. What a batch carries is noted for the checker.
 func (t *targetStream) event(f *frame) handoff.ReceiverEvent {
-	if f.damaged {
+	if t.n.damaged(f) {
 		return handoff.StreamLost{Err: messages.ErrDamaged}
 	}
 	e, ok := f.event.(handoff.ReceiverEvent)

@@ -206,6 +206,16 @@ func (t *Trial) Spoil() (mend func()) {
 	return func() { delete(x.vault.Unreadable, key) }
 }
 
+// Outlive raises the fence of the target above the session of the transfer, durably, as that of a node is which
+// had a later session before its record was set back.
+func (t *Trial) Outlive() {
+	x := t.Target.parts[t.c.kindIndex(t.Kind)][t.Partition]
+	x.record.MaxSession = t.Session + 1
+	if err := x.vault.SetRecord(x.id, x.record); err != nil {
+		t.c.W.Failf("%s: record of %v: %v", x.n.ID, x.id, err)
+	}
+}
+
 // Rot makes the target lose an item of the copy that it has just verified, and then say truly what it has.
 func (t *Trial) Rot() {
 	t.c.hooks.seals = func(s *targetStream, seal topology.Seal) topology.Seal {

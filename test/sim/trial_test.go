@@ -211,6 +211,27 @@ func TestTrial_effectUnderWay(t *testing.T) {
 	}
 }
 
+// The target knows of a later session than the record does: what the fence on its disk refuses, no record lets
+// in (F4). Later sessions are above the fence.
+func TestTrial_fenceAboveTheRecord(t *testing.T) {
+	for _, seed := range seeds(1, 5) {
+		c := NewCluster(Options{Seed: seed, Nodes: 5, RingSize: 16, Items: 200})
+		x, err := c.Try("register")
+		staged := func() bool { return x.Point() == Preparing && x.Staged(x.Target) == x.Session }
+		if err == nil {
+			err = c.Run(staged, time.Minute)
+		}
+		if err != nil {
+			rerun(t, seed, err)
+		}
+		x.Outlive()
+		rest(t, c)
+		if e := x.Ending(); e.Committed || !e.Over {
+			t.Errorf("seed %d: a session below the fence ended with %+v", seed, e)
+		}
+	}
+}
+
 // A command was forwarded and arrives where the partition has moved on.
 func TestTrial_forwardedTooLate(t *testing.T) {
 	c := NewCluster(Options{Seed: 1, Nodes: 5, RingSize: 16})
