@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"flag"
+	"fmt"
 	"runtime"
 	"sync"
 	"testing"
@@ -17,6 +19,33 @@ const (
 	soakOperations = 100 * soakHandoffs
 	soakLimit      = 5 * time.Minute // simulated: then it is stuck
 )
+
+var (
+	fromFlag      = flag.Uint64("from", 1, "the seed of the first history of TestSoak")
+	historiesFlag = flag.Uint64("histories", 0, "how many histories TestSoak runs, instead of its own number: parts of a long soak can be run apart and added up")
+)
+
+// A tally adds up histories.
+type tally struct {
+	begun     time.Time
+	histories uint64
+	counts    Counts
+	events    int
+	simulated time.Duration
+}
+
+func (k *tally) add(c *Cluster) {
+	k.histories++
+	k.counts.add(c.Counts)
+	k.events += c.W.Steps()
+	k.simulated += c.W.Now()
+}
+
+func (k *tally) String() string {
+	took := time.Since(k.begun)
+	return fmt.Sprintf("%d histories of %d events in %v: %v; %v simulated, %.0f simulated seconds per second",
+		k.histories, k.events, took.Round(time.Millisecond), k.counts, k.simulated.Round(time.Second), k.simulated.Seconds()/took.Seconds())
+}
 
 // soak moves partitions to and fro until there were enough handoffs; then the faults end.
 func soak(seed uint64) *Cluster {
@@ -92,8 +121,8 @@ func (c *Cluster) still() {
 	c.Rest()
 }
 
-// TestSoak runs histories side by side. In CI they come to 10,000 handoffs and 1,000,000 acknowledged
-// operations, with -long to 1,000,000 and 100,000,000.
+// TestSoak runs histories side by side, and tells from time to time how far it is. In CI they come to 10,000
+// handoffs and 1,000,000 acknowledged operations, with -long to 1,000,000 and 100,000,000.
 func TestSoak(t *testing.T) {
 	count := uint64(40)
 	if testing.Short() {
@@ -102,12 +131,12 @@ func TestSoak(t *testing.T) {
 	if *longFlag {
 		count = 4000
 	}
-	begun := time.Now()
+	if *historiesFlag > 0 {
+		count = *historiesFlag
+	}
 	work := make(chan uint64)
 	var mu sync.Mutex
-	var counts Counts
-	var events int
-	var simulated time.Duration
+	sum := tally{begun: time.Now()}
 	var failed error
 	var bad uint64
 	var wg sync.WaitGroup
@@ -120,14 +149,14 @@ func TestSoak(t *testing.T) {
 				if err != nil && failed == nil {
 					failed, bad = err, seed
 				}
-				counts.add(c.Counts)
-				events += c.W.Steps()
-				simulated += c.W.Now()
+				if sum.add(c); sum.histories%250 == 0 {
+					t.Log(&sum)
+				}
 				mu.Unlock()
 			}
 		})
 	}
-	for _, seed := range seeds(1, count) {
+	for _, seed := range seeds(*fromFlag, count) {
 		mu.Lock()
 		stop := failed != nil
 		mu.Unlock()
@@ -141,7 +170,5 @@ func TestSoak(t *testing.T) {
 	if failed != nil {
 		rerun(t, bad, failed)
 	}
-	took := time.Since(begun)
-	t.Logf("%d histories of %d events in %v: %v; %v simulated, %.0f simulated seconds per second",
-		count, events, took.Round(time.Millisecond), counts, simulated.Round(time.Second), simulated.Seconds()/took.Seconds())
+	t.Log(&sum)
 }
