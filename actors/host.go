@@ -181,6 +181,8 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 		return nil, fmt.Errorf("start node %s: read the record: %w", o.Self.Node, err)
 	}
 	h := &Host{opts: o, log: o.Log.With("node", string(o.Self.Node)), sessions: session.New(), folds: make(map[foldKey]*foldSource)}
+	h.progress.line = make(chan struct{}, 1)
+	h.progress.line <- struct{}{}
 	h.ctx, h.cancel = context.WithCancelCause(context.Background())
 	if err := h.registerKinds(state); err != nil {
 		return nil, err

@@ -53,6 +53,7 @@ type progresses struct {
 	all   map[progressKey]*metered
 	rate  float64 // of finished outgoing ones, bytes/s, weighted towards the latest
 	pace  handoff.Pace
+	line  chan struct{} // holds a token: the stream that has it is the next to send
 	seals cluster.Seals
 }
 
@@ -91,17 +92,21 @@ func (p *progresses) change(session uint64, outgoing bool, f func(x *metered, no
 	}
 }
 
-// moved counts a batch, and what is sent also against the node's rate.
+// moved counts a batch.
 func (p *progresses) moved(session uint64, outgoing bool, items, bytes int) {
 	p.change(session, outgoing, func(x *metered, now time.Time) {
 		x.Items += uint64(items)
 		x.Bytes += uint64(bytes)
 		x.Updated = now
 		x.meter.Moved(now, items, bytes)
-		if outgoing {
-			p.pace.Charge(now, bytes)
-		}
 	})
+}
+
+// spent counts bytes that are sent against the node's rate.
+func (p *progresses) spent(bytes int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.pace.Charge(time.Now(), bytes)
 }
 
 // waits says what a stream waits for from now on.
@@ -141,6 +146,18 @@ func (p *progresses) follow(s topology.State) {
 // look is how long a stream waits for its turn at most before it asks again: the
 // rate may be another by then.
 const look = 100 * time.Millisecond
+
+// sliceBytes is how much of its snapshot a stream sends at its turn where the node
+// has a rate: some tens of microseconds of work. All streams together send one
+// slice after the other, since requests wait behind what many send at once.
+const sliceBytes = 64 << 10
+
+// paced reports whether streams have to wait for their turn.
+func (p *progresses) paced() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pace.Bound()
+}
 
 // turn returns how long a stream has to wait before it may send more of its
 // snapshot. Changes wait for nothing.

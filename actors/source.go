@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -132,6 +133,7 @@ type sourceStream struct {
 	fail    handoff.Fail
 	over    bool
 	held    *handoff.ReadBulk // waits for its turn at the node's rate
+	ahead   bool              // it is the next of this node's streams, and waits for the rate alone
 	turn    *time.Timer
 }
 
@@ -168,15 +170,15 @@ func (s *sourceTask) stream(attempt int) handoff.Fail {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	defer st.turn.Stop()
+	defer st.passOn()
 	for !st.over {
 		st.waits()
 		select {
+		case <-st.line():
+			st.ahead = true
+			st.slice()
 		case <-st.turn.C:
-			if x := st.held; x != nil {
-				st.held = nil
-				st.readBulk(*x)
-				st.settle()
-			}
+			st.slice()
 		case <-tick.C:
 			st.drive(handoff.Tick{})
 		case e := <-st.inbox:
@@ -282,6 +284,7 @@ func (st *sourceStream) count(e handoff.SenderEvent) {
 	case handoff.BulkRead:
 		st.host.progress.moved(st.transfer.Session, true, e.Items, len(e.Payload))
 	case handoff.DirtyRead:
+		st.host.progress.spent(len(e.Payload))
 		st.host.progress.moved(st.transfer.Session, true, e.Items, len(e.Payload))
 	}
 }
@@ -344,8 +347,23 @@ func (st *sourceStream) send(h messages.Header, payload []byte) {
 	}
 }
 
+// prepare lets the store do what it can for the vnode's snapshot, in steps between
+// which requests are served: the vnode has little left to do then.
+func (st *sourceStream) prepare() {
+	part, err := st.host.kinds[st.id.Kind].engine.Open(st.id)
+	if err != nil {
+		return // the vnode's own
+	}
+	if p, ok := part.(store.Preparer); ok {
+		for p.Prepare() && st.ctx.Err() == nil {
+			runtime.Gosched()
+		}
+	}
+}
+
 // requestFold is the second step of the start: FOLD_REQ.
 func (st *sourceStream) requestFold() {
+	st.prepare()
 	r := &foldRequest{session: st.transfer.Session, reply: make(chan foldReply, 1)}
 	st.host.system.Root.Send(st.vnode, r)
 	select {
@@ -369,16 +387,51 @@ func (st *sourceStream) requestFold() {
 	}
 }
 
-// readBulk reads the next batch of the snapshot, when it is its turn.
+// readBulk reads the next batch of the snapshot, where the node has a rate when it
+// is this stream's turn.
 func (st *sourceStream) readBulk(x handoff.ReadBulk) {
-	switch wait := st.host.progress.turn(); {
+	switch {
 	case st.bulk == nil: // the module exports its state: all of it counts as changed
 		st.answer(handoff.BulkRead{Last: true})
-	case wait > 0:
+	case st.host.progress.paced():
+		x.MaxBytes = min(x.MaxBytes, sliceBytes)
 		st.held = &x
-		st.turn.Reset(wait)
 	default:
 		st.answer(st.bulk.Read(x.MaxBytes))
+	}
+}
+
+// line is what a stream that holds a read waits for before it is the next.
+func (st *sourceStream) line() <-chan struct{} {
+	if st.held == nil || st.ahead {
+		return nil
+	}
+	return st.host.progress.line
+}
+
+// slice does the read that is held if the rate lets it, else some time later.
+func (st *sourceStream) slice() {
+	if st.held == nil {
+		return
+	}
+	if wait := st.host.progress.turn(); wait > 0 {
+		st.turn.Reset(wait)
+		return
+	}
+	e := st.bulk.Read(st.held.MaxBytes)
+	st.held = nil
+	if e, ok := e.(handoff.BulkRead); ok {
+		st.host.progress.spent(len(e.Payload))
+	}
+	st.passOn() // to send may take long: nobody waits for that in the line
+	st.drive(e)
+}
+
+// passOn lets the stream behind this one be the next.
+func (st *sourceStream) passOn() {
+	if st.ahead {
+		st.ahead = false
+		st.host.progress.line <- struct{}{}
 	}
 }
 

@@ -320,6 +320,10 @@ func (t *targetStream) apply(x handoff.Apply) error {
 		return err
 	}
 	inject.At(inject.ApplyAfter)
+	if p, ok := t.part.(store.Preparer); ok {
+		for p.Prepare() { // the first snapshot follows soon after the flip
+		}
+	}
 	t.late(x.Seq)
 	t.host.progress.moved(t.session, false, x.Items.Len(), x.Items.Size())
 	t.answer(handoff.Applied{Seq: x.Seq})

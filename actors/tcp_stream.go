@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 
@@ -47,6 +48,9 @@ const (
 	maxGreeting = 64 << 10
 	// headerRoom is what is read ahead of a payload, in bytes; the payload itself is read to where it stays.
 	headerRoom = 4 << 10
+	// pieceBytes of a frame are read at once, in bytes: the pages of a new buffer are often new to the process too, and
+	// the core that waits for them serves nobody.
+	pieceBytes = 16 << 10
 )
 
 func newTCPStream(t *GRPC, conn net.Conn, peer Peer, opener bool) *tcpStream {
@@ -214,8 +218,15 @@ func (s *tcpStream) read(limit int) ([]byte, error) {
 		return nil, fmt.Errorf("frame of %d bytes, at most %d: %w", size, limit, messages.ErrTooLarge)
 	}
 	b := make([]byte, size)
-	_, err = io.ReadFull(s.r, b)
-	return b, err
+	for rest := b; len(rest) > 0; rest = rest[min(len(rest), pieceBytes):] {
+		if len(rest) < len(b) {
+			runtime.Gosched()
+		}
+		if _, err = io.ReadFull(s.r, rest[:min(len(rest), pieceBytes)]); err != nil {
+			return nil, err
+		}
+	}
+	return b, nil
 }
 
 // finish ends an accepted stream with its handler's error. The connection stays until the peer has closed it: what the

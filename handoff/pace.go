@@ -2,8 +2,9 @@ package handoff
 
 import "time"
 
-// burst is how much a Pace lets through at once after a rest, as time at its rate.
-const burst = 50 * time.Millisecond
+// burst is how much a Pace lets through at once after a rest, as time at its rate: enough for a timer that is a
+// little late, too little for others to notice. A node that has no time for its transfers does not make up for it.
+const burst = 3 * time.Millisecond
 
 // A Pace bounds the bytes per second of several streams together: a bucket of tokens that may be
 // overdrawn. Whoever sends asks Wait before it reads and tells Charge what it read, so a batch of any
@@ -24,6 +25,9 @@ func (p *Pace) SetRate(now time.Time, rate uint64) {
 	}
 	p.tokens = min(p.tokens, p.rate*burst.Seconds())
 }
+
+// Bound reports whether there is a bound.
+func (p *Pace) Bound() bool { return p.rate > 0 }
 
 // Charge counts bytes that are sent.
 func (p *Pace) Charge(now time.Time, n int) {

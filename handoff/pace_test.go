@@ -95,3 +95,19 @@ func TestMeter(t *testing.T) {
 		t.Errorf("after a rest: %f B/s, %q", bytes, m.Stall(now))
 	}
 }
+
+// TestPace_rest: what was not sent is not made up for.
+func TestPace_rest(t *testing.T) {
+	const rate = 100 << 20
+	var p handoff.Pace
+	p.SetRate(noon, rate)
+	now := noon.Add(time.Hour)
+	sent := 0
+	for p.Wait(now) == 0 {
+		p.Charge(now, 64<<10)
+		sent += 64 << 10
+	}
+	if most := rate*3/1000 + 64<<10; sent > most {
+		t.Errorf("%d bytes at once after a rest, at most %d", sent, most)
+	}
+}

@@ -123,6 +123,14 @@ type Partition interface {
 	Summary() Summary
 }
 
+// Preparer is implemented by partitions whose snapshots cost less when they were
+// prepared: what is left to do for the next one holds up the writer.
+type Preparer interface {
+	// Prepare does a little of it, in some tens of microseconds, and reports
+	// whether more is left. It is safe for concurrent use.
+	Prepare() (more bool)
+}
+
 // BulkLoader is implemented by partitions that can take sorted items faster
 // than by Write.
 type BulkLoader interface {

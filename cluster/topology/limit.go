@@ -17,7 +17,7 @@ const (
 // The transfer rate of a new cluster, and the bounds of one, in bytes per second. With less than
 // MinTransferRate a batch would take so long that a transfer looks as if it had ended.
 const (
-	DefaultTransferRate = 256 << 20
+	DefaultTransferRate = 224 << 20
 	MinTransferRate     = 64 << 10
 	MaxTransferRate     = 1 << 40
 )

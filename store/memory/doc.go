@@ -11,7 +11,7 @@
 // for the first time, and the snapshot's readers need no lock:
 //
 //	Write    --lock--> table; tree' (copies the nodes that a snapshot still sees)
-//	Snapshot --lock--> orders up to 16384 fresh records; head of tree, summary
+//	Snapshot --lock--> orders up to 16384 fresh records, less after Prepare; head of tree, summary
 //	Scan     ---------> nodes that nobody changes any more
 //
 // The table holds numbers and hashes, and the records stand in chunks, so that

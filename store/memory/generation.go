@@ -46,7 +46,13 @@ type generation struct {
 	dropped bool
 }
 
-var _ store.Partition = (*generation)(nil)
+// prepared is how many records one Prepare orders.
+const prepared = 64
+
+var (
+	_ store.Partition = (*generation)(nil)
+	_ store.Preparer  = (*generation)(nil)
+)
 
 func newGeneration(closed *atomic.Bool, room *room) *generation {
 	return &generation{closed: closed, room: room, items: newIndex(), tree: new(tree)}
@@ -175,9 +181,10 @@ func (g *generation) remove(key string) {
 	g.items.release(number)
 }
 
-// order puts into the tree what is not in it yet.
-func (g *generation) order() {
-	for _, number := range g.fresh {
+// order puts up to n of what is not in the tree yet into it.
+func (g *generation) order(n int) {
+	n = min(n, len(g.fresh))
+	for _, number := range g.fresh[:n] {
 		switch r := g.items.record(number); r.state {
 		case recordFresh:
 			g.keepOrdered(r)
@@ -185,7 +192,20 @@ func (g *generation) order() {
 			g.items.release(number)
 		}
 	}
-	g.fresh = nil
+	if g.fresh = g.fresh[n:]; len(g.fresh) == 0 {
+		g.fresh = nil
+	}
+}
+
+// Prepare implements store.Preparer.
+func (g *generation) Prepare() (more bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.err() != nil {
+		return false
+	}
+	g.order(prepared)
+	return len(g.fresh) >= prepared
 }
 
 // Sync implements store.Partition. There is nothing to make durable.
@@ -206,7 +226,7 @@ func (g *generation) Snapshot() store.Snapshot {
 	if err := g.err(); err != nil {
 		return &snapshot{closed: g.closed, summary: g.summary, err: fmt.Errorf("snapshot: %w", err)}
 	}
-	g.order()
+	g.order(len(g.fresh))
 	return &snapshot{closed: g.closed, summary: g.summary, tree: g.tree.Copy()}
 }
 

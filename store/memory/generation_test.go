@@ -49,13 +49,23 @@ func TestSnapshot_ordersWhatIsFresh(t *testing.T) {
 		}
 	}
 	snapshot := func() { cuts = append(cuts, cut{p.Snapshot(), maps.Clone(model)}) }
+	prepare := p.(store.Preparer).Prepare
 	for range 60 {
 		for range r.IntN(5) {
 			write(1+r.Uint64N(40), 200, 3)
+			if r.IntN(2) == 0 {
+				prepare()
+			}
 		}
 		snapshot()
 	}
 	write(40_000, 1<<40, 0)
+	steps := 1
+	for ; prepare(); steps++ {
+	}
+	if steps < 200 {
+		t.Errorf("16384 fresh records were ordered in %d steps", steps)
+	}
 	write(5_000, 200, 9)
 	snapshot()
 	write(5_000, 200, 5)
