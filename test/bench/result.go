@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -28,8 +29,11 @@ type Result struct {
 	PeerName  string  `json:"peer_name,omitempty"`
 	TimesPeer float64 `json:"times_peer,omitempty"`
 	Load      float64 `json:"load"`
-	Commit    string  `json:"commit"`
-	Date      string  `json:"date"`
+	// Realtime says that the process ran before all others (chrt): the load did
+	// not take its cores, only caches and memory.
+	Realtime bool   `json:"realtime,omitempty"`
+	Commit   string `json:"commit"`
+	Date     string `json:"date"`
 	// Note is what the benchmark says beside its value.
 	Note string `json:"note,omitempty"`
 	// Void says why there is no ratio although there is a limit.
@@ -54,7 +58,11 @@ func (r Result) print(w io.Writer) {
 	if r.Peer > 0 {
 		fmt.Fprintf(w, "  %.1f x %s", r.TimesPeer, r.PeerName)
 	}
-	fmt.Fprintf(w, "  load %.1f\n", r.Load)
+	fmt.Fprintf(w, "  load %.1f", r.Load)
+	if r.Realtime {
+		fmt.Fprint(w, ", at real-time priority")
+	}
+	fmt.Fprintln(w)
 	if r.Note != "" {
 		fmt.Fprintf(w, "     %s\n", r.Note)
 	}
@@ -78,7 +86,7 @@ func number(v float64) string {
 
 // stamp adds when, at which commit and on how loaded a machine it was measured.
 func (r *Result) stamp(commit string, now time.Time) {
-	r.Load, r.Commit, r.Date = loadAverage(), commit, now.UTC().Format(time.RFC3339)
+	r.Load, r.Realtime, r.Commit, r.Date = loadAverage(), realtime(), commit, now.UTC().Format(time.RFC3339)
 }
 
 // keep appends the result to a file of JSON lines, which is made if needed.
@@ -118,6 +126,18 @@ func loadAverage() float64 {
 		return 0
 	}
 	return load
+}
+
+// realtime reports whether this process has a real-time priority; false where
+// that can't be told.
+func realtime() bool {
+	const priority = 40 - 3 // field 40 of proc_pid_stat(5); what follows the name begins with field 3
+	text, err := os.ReadFile("/proc/self/stat")
+	if err != nil {
+		return false
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	return len(fields) > priority && fields[priority] != "0"
 }
 
 // cpuTime returns the CPU time of this process so far, user and system.
