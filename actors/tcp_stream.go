@@ -51,6 +51,8 @@ const (
 	// pieceBytes of a frame are read at once, in bytes: the pages of a new buffer are often new to the process too, and
 	// the core that waits for them serves nobody.
 	pieceBytes = 16 << 10
+	// maxPieces of a frame are read at most: between two of them everybody else has a turn.
+	maxPieces = 32
 )
 
 func newTCPStream(t *GRPC, conn net.Conn, peer Peer, opener bool) *tcpStream {
@@ -218,11 +220,12 @@ func (s *tcpStream) read(limit int) ([]byte, error) {
 		return nil, fmt.Errorf("frame of %d bytes, at most %d: %w", size, limit, messages.ErrTooLarge)
 	}
 	b := make([]byte, size)
-	for rest := b; len(rest) > 0; rest = rest[min(len(rest), pieceBytes):] {
+	piece := max(pieceBytes, size/maxPieces)
+	for rest := b; len(rest) > 0; rest = rest[min(len(rest), piece):] {
 		if len(rest) < len(b) {
 			runtime.Gosched()
 		}
-		if _, err = io.ReadFull(s.r, rest[:min(len(rest), pieceBytes)]); err != nil {
+		if _, err = io.ReadFull(s.r, rest[:min(len(rest), piece)]); err != nil {
 			return nil, err
 		}
 	}
