@@ -209,13 +209,14 @@ func (w *world) rotate(round int) {
 	w.until("all partitions have moved", func() bool { return w.log.State().Settled() })
 }
 
-// propose has operators change the record.
+// propose has operators change the record, as if they were its coordinator.
 func (w *world) propose(op topology.Op) {
 	w.t.Helper()
 	w.proposals++
 	handle := w.log.Store("operator")
 	defer handle.Close()
-	out, err := cluster.NewProposer(handle, fmt.Sprintf("operator %d", w.proposals)).Propose(context.Background(), 0, op)
+	term, _ := w.log.State().Term()
+	out, err := cluster.NewProposer(handle, fmt.Sprintf("operator %d", w.proposals)).Propose(context.Background(), term, op)
 	if err != nil || out[0].Err != nil {
 		w.t.Fatalf("%T: %v, %v", op, err, out)
 	}
