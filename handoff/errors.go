@@ -3,6 +3,8 @@ package handoff
 import (
 	"errors"
 	"fmt"
+
+	"github.com/dee2748c/baton/messages"
 )
 
 // Errors of building batches.
@@ -38,7 +40,7 @@ var (
 	// ErrDisabled: the operator disabled transfers in this direction.
 	ErrDisabled = errors.New("handoff: disabled")
 	// ErrStaleStream: a newer stream of the session is here already.
-	ErrStaleStream = errors.New("handoff: stale stream")
+	ErrStaleStream = messages.NewSentinel(messages.CodeStaleStream, "handoff: stale stream")
 )
 
 // BusyError is an ErrBusy with the figures that caused it.

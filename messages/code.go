@@ -1,7 +1,7 @@
 package messages
 
 // Code is a typed outcome on the wire. The numbers are the wire's and are never given away again; each code but CodeOK
-// has one sentinel error.
+// has a sentinel error, here or in the package that it is for.
 type Code uint16
 
 // The codes, in groups of what they ask the receiver to do.
@@ -14,6 +14,14 @@ const (
 	CodeTimeout     Code = 3
 	CodeCancelled   Code = 4
 	CodeClosed      Code = 5
+	// The same for errors that only other packages have (NewSentinel).
+	CodeStopped           Code = 6  // of a vnode
+	CodeUnexpectedForward Code = 7  // of a vnode kind
+	CodeCorrupt           Code = 8  // of a store
+	CodeStoreClosed       Code = 9  // of a store
+	CodeDropped           Code = 10 // of a store
+	CodeBroken            Code = 11 // of a store
+	CodeStaleStream       Code = 12 // of a transfer
 
 	// The message was not understood, or is not for this node.
 	CodeDamaged         Code = 16

@@ -27,6 +27,6 @@
 //	I2 The encoding is canonical: what ParseFrame accepts, AppendFrame writes again byte for byte.
 //	I3 A bit flipped anywhere in a frame is found.
 //	I4 After ErrUnknownType the frame's length is good, so a reader steps over it; after any other error it must stop.
-//	I5 Every code but CodeOK has one sentinel, and ErrorOf and Err are inverse on codes and fields.
+//	I5 Every code but CodeOK has a sentinel, and ErrorOf and Err are inverse on sentinels, codes and fields.
 //	I6 Numbers of types, codes and fields are never used again for something else.
 package messages

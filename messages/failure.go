@@ -65,7 +65,7 @@ func (c Code) String() string {
 }
 
 // ErrorOf turns an error into what travels: the one place where Go errors become codes. It returns nil for nil. An Error
-// within err is kept with its fields; otherwise the first sentinel in err's tree gives the code, and CodeInternal is the
+// within err is kept with its fields; otherwise the first sentinel or Coded in err's tree gives the code, and CodeInternal is the
 // answer when there is none.
 func ErrorOf(err error) *Error {
 	if err == nil {
@@ -88,6 +88,9 @@ func codeOf(err error) (Code, bool) {
 		if err == s.err {
 			return s.code, true
 		}
+	}
+	if c, ok := err.(Coded); ok {
+		return c.WireCode(), true
 	}
 	switch e := err.(type) {
 	case interface{ Unwrap() error }:
@@ -128,7 +131,8 @@ func (x *Error) Error() string {
 	return what
 }
 
-// Unwrap returns the sentinel of the code; ErrInternal for a code of another version.
+// Unwrap returns the sentinel of the code; ErrInternal for one that only another package has, or another version: the
+// effect is unknown.
 func (x *Error) Unwrap() error {
 	if err, ok := Code(x.GetCode()).sentinel(); ok {
 		return err

@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+
+	"github.com/dee2748c/baton/messages"
 )
 
 // Errors of reading and writing one generation.
@@ -11,7 +13,7 @@ var (
 	ErrNotFound = errors.New("store: key not found")
 	// ErrDropped is returned by a handle whose generation was dropped, or
 	// replaced by a promotion. Open the partition again for its active one.
-	ErrDropped = errors.New("store: generation dropped")
+	ErrDropped = messages.NewSentinel(messages.CodeDropped, "store: generation dropped")
 	// ErrOrder is returned by a bulk load whose items are not in strictly
 	// ascending order of their keys.
 	ErrOrder = errors.New("store: keys out of order")
@@ -32,20 +34,20 @@ var (
 	ErrFenceLowered = errors.New("store: fence lowered")
 	// ErrCorrupt is returned for stored bytes that can't be decoded or fail their
 	// checksum. Where it is about items it comes as a *CorruptError.
-	ErrCorrupt = errors.New("store: corrupt")
+	ErrCorrupt = messages.NewSentinel(messages.CodeCorrupt, "store: corrupt")
 )
 
 // Errors of the whole engine.
 var (
 	// ErrClosed is returned by every call after Close.
-	ErrClosed = errors.New("store: closed")
+	ErrClosed = messages.NewSentinel(messages.CodeStoreClosed, "store: closed")
 	// ErrDiskFull is returned by calls that would store more when the disk has no
 	// room for it. Nothing of the call is stored, reads and drops go on, and so do
 	// writes as soon as there is room.
-	ErrDiskFull = errors.New("store: disk full")
+	ErrDiskFull = messages.NewSentinel(messages.CodeNoSpace, "store: disk full")
 	// ErrBroken is returned by every call after the engine lost the ability to
 	// keep a durability promise (a failed fsync, for one). The process must stop.
-	ErrBroken = errors.New("store: broken")
+	ErrBroken = messages.NewSentinel(messages.CodeBroken, "store: broken")
 )
 
 // CorruptError says which items of a partition can't be read, so that they can
@@ -66,6 +68,9 @@ func (e *CorruptError) Error() string {
 
 // Unwrap returns what was found.
 func (e *CorruptError) Unwrap() error { return e.Err }
+
+// WireCode is that of ErrCorrupt, whatever was found.
+func (e *CorruptError) WireCode() messages.Code { return messages.CodeCorrupt }
 
 // Is makes it an ErrCorrupt, whatever was found.
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }

@@ -1,6 +1,10 @@
 package store
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/dee2748c/baton/messages"
+)
 
 // Excised is a range of keys that a generation gives up: From <= key < To, a nil
 // From is the first key, a nil To the end.
@@ -53,6 +57,9 @@ func (e *DamageError) Error() string {
 
 // Unwrap returns what was found.
 func (e *DamageError) Unwrap() error { return e.Err }
+
+// WireCode is that of ErrCorrupt.
+func (e *DamageError) WireCode() messages.Code { return messages.CodeCorrupt }
 
 // Is makes it an ErrCorrupt, whatever was found.
 func (e *DamageError) Is(target error) bool { return target == ErrCorrupt }
