@@ -86,6 +86,11 @@ func TestEdge(t *testing.T) {
 		}
 	}
 	for code, same := range all {
+		for _, err := range same {
+			if err != same[0] && code != messages.CodeNoSpace { // the one that says the same in two packages
+				t.Errorf("%v and %v have the same code %d", same[0], err, code)
+			}
+		}
 		for other, errs := range all {
 			for way, got := range ways(same[0]) {
 				if code != other && code != messages.CodeInternal && errs[0] != messages.ErrInternal && errors.Is(got, errs[0]) {

@@ -170,8 +170,6 @@ type kindEntry struct {
 	fallbacks map[ring.Partition]*fallback // those that were started
 }
 
-var errStopped = errors.New("host stopped")
-
 // Start makes the node take part: it follows the record, serves what it owns
 // and moves what has to move. ctx bounds the start only.
 func Start(ctx context.Context, o Options) (*Host, error) {
@@ -288,12 +286,12 @@ func (h *Host) Stop(ctx context.Context) error {
 }
 
 func (h *Host) shutdown(ctx context.Context) error {
-	h.cancel(errStopped)
+	h.cancel(ErrStopped)
 	err := h.opts.Transport.Close(ctx)
 	h.pipes.close()
 	h.stopVnodes()
 	h.tasks.Wait()
-	h.ends.failAll(errStopped)
+	h.ends.failAll(ErrStopped)
 	h.system.Shutdown()
 	h.endDispatch()
 	err = errors.Join(err, h.opts.Engine.Close(), h.opts.Volatile.Close(), h.opts.History.Close())

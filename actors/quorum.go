@@ -57,6 +57,9 @@ func (h *Host) RunAlone(ctx context.Context, kind topology.Kind, m replica.Machi
 	if ctx.Err() != nil {
 		return false, fmt.Errorf("run on %s: %w", kind, context.Cause(ctx))
 	}
+	if h.ctx.Err() != nil {
+		return false, fmt.Errorf("run on %s: %w", kind, ErrStopped)
+	}
 	deadline, _ := ctx.Deadline()
 	r := h.newDirect(kind, m, deadline).drive()
 	if r == nil {
@@ -68,7 +71,7 @@ func (h *Host) RunAlone(ctx context.Context, kind topology.Kind, m replica.Machi
 // wait returns when the outcome of a run is decided.
 func (h *Host) wait(ctx context.Context, r *run) error {
 	if h.ctx.Err() != nil {
-		r.stopped(errStopped) // the table may have been told before r was in it
+		r.stopped(ErrStopped) // the table may have been told before r was in it
 	}
 	select {
 	case <-r.wake:
@@ -84,7 +87,7 @@ func (h *Host) wait(ctx context.Context, r *run) error {
 	case ctx.Err() != nil:
 		return fmt.Errorf("run on %s: %w", r.kind, context.Cause(ctx))
 	}
-	return fmt.Errorf("run on %s: %w", r.kind, errStopped)
+	return fmt.Errorf("run on %s: %w", r.kind, ErrStopped)
 }
 
 // run is one machine at work. It is never reused: a late frame may still find it.

@@ -99,6 +99,9 @@ func (h *Host) ask(ctx context.Context, v *View, head messages.Header, body []by
 	c := &waiter{owner: owner, done: make(chan answer, 1)}
 	id := h.ends.add(c)
 	defer h.ends.remove(id)
+	if h.ctx.Err() != nil {
+		return nil, ErrStopped // the table may have been told before c was in it
+	}
 	head.From, head.FromIncarnation, head.To = string(h.opts.Self.Node), h.opts.Self.Incarnation, string(owner)
 	head.RingVersion, head.Epoch, head.Seq, head.Endpoint = v.Version(), epoch, id, id
 	if head.Type == messages.TypeFence {
@@ -137,7 +140,7 @@ func (h *Host) awaitRetry(ctx context.Context, v *View, f *letter, attempt int) 
 	case <-timer.C:
 		return nil
 	case <-h.ctx.Done():
-		return errStopped
+		return ErrStopped
 	case <-ctx.Done():
 		return fmt.Errorf("%w, last answer: %w", context.Cause(ctx), refusal)
 	}

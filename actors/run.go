@@ -65,7 +65,7 @@ type RunOptions struct {
 // Start runs a pipe of these fittings.
 func (h *Host) Start(fittings []pipe.Fitting, o RunOptions) (*Run, error) {
 	if h.ctx.Err() != nil {
-		return nil, errStopped
+		return nil, ErrStopped
 	}
 	r := &Run{
 		host: h, results: make(chan pipe.Batch, resultBatches), over: make(chan struct{}),
@@ -175,7 +175,7 @@ func (r *Run) Next() (pipe.Batch, bool, error) {
 		return r.took(b)
 	case <-r.complete:
 	case <-r.host.ctx.Done():
-		return pipe.Batch{}, false, errStopped
+		return pipe.Batch{}, false, ErrStopped
 	}
 	select {
 	case b := <-r.results:
@@ -347,7 +347,7 @@ func (c *coordinatorActor) Receive(ctx actor.Context) {
 	case pipe.CoordinatorEvent:
 		c.do(ctx, c.machine.Step(m))
 	case *actor.Stopping:
-		c.run.finish(&pipe.Finished{Err: errStopped})
+		c.run.finish(&pipe.Finished{Err: ErrStopped})
 	case *actor.Stopped:
 		c.box.close()
 		c.run.cancel()

@@ -425,7 +425,7 @@ func (t *targetStream) storeSeal(ctx context.Context, seal topology.Seal) error 
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-t.host.ctx.Done():
-		return errStopped
+		return ErrStopped
 	}
 	t.answer(handoff.SealStored{})
 	return nil

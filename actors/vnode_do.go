@@ -137,12 +137,16 @@ func (a *vnodeActor) propose(op topology.Op) {
 }
 
 // keep changes the partition's durable record and returns when it is stored. A
-// node that can't keep its promises must not go on with the partition.
+// node that can't keep its promises must not go on with the partition: when it is
+// not stored, the record stays what it was, so that nothing counts as promised
+// that a restart would forget.
 func (a *vnodeActor) keep(change func()) bool {
+	before := a.record
 	change()
 	a.record.RingVersion = max(a.record.RingVersion, a.life.Fence())
 	if err := a.kind.engine.SetRecord(a.id, a.record); err != nil {
 		a.log.Error("record not stored", "err", err)
+		a.record = before
 		return false
 	}
 	return true
@@ -233,8 +237,8 @@ func (a *vnodeActor) createStaging(t topology.Transfer) {
 
 // dropStaging waits for admitted writes of the session in a goroutine of its own.
 func (a *vnodeActor) dropStaging(session uint64) {
-	if a.record.Sealed == session {
-		a.keep(func() { a.record.Sealed, a.record.Seal = 0, nil })
+	if a.record.Sealed == session && !a.keep(func() { a.record.Sealed, a.record.Seal = 0, nil }) {
+		return // a record that says sealed needs its copy; the next life drops both
 	}
 	engine, id, h, log, late := a.kind.engine, a.id, a.host, a.log, a.late()
 	h.own(func() {
@@ -258,9 +262,11 @@ func (a *vnodeActor) promote(x vnode.Promote) {
 	}
 	a.late().drain(x.Session)
 	inject.At(inject.PromoteAfter)
-	a.keep(func() {
+	if !a.keep(func() {
 		a.record.Epoch, a.record.Sealed, a.record.Seal, a.record.Tombstone = x.Epoch, 0, nil, ""
-	})
+	}) {
+		return // the next life promotes it again, which changes nothing
+	}
 	a.step(vnode.CopyPromoted{Session: x.Session})
 }
 
@@ -270,7 +276,9 @@ func (a *vnodeActor) deleteData(x vnode.DeleteData) {
 		a.guard(d.Delete)
 	}
 	a.terminate(nil)
-	a.keep(func() { a.record.Epoch, a.record.Frozen, a.record.Tombstone = x.Epoch, 0, x.Owner })
+	if !a.keep(func() { a.record.Epoch, a.record.Frozen, a.record.Tombstone = x.Epoch, 0, x.Owner }) {
+		return // no deletion before the tombstone
+	}
 	a.host.syncer.settle()
 	if err := a.kind.engine.Drop(a.id); err != nil {
 		a.log.Error("data not dropped", "err", err)
