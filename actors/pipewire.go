@@ -71,7 +71,7 @@ func encodeBody(body any) ([]byte, error) {
 	case *pipe.EOI:
 		return proto.Marshal(&messages.EndOfInputs{Pipe: m.Pipe[:], Fitting: int32(m.Fitting), ReplyTo: addressOut(m.Coordinator), RunEmpty: m.RunEmpty})
 	case *pipe.Done:
-		return proto.Marshal(&messages.Done{Pipe: m.Pipe[:], Fitting: int32(m.Fitting), In: m.Counts.In, Sent: sentOut(m.Counts.Sent)})
+		return proto.Marshal(&messages.Done{Pipe: m.Pipe[:], Fitting: int32(m.Fitting), In: m.Counts.In, Aside: m.Counts.Aside, Letters: lettersOut(m.Counts.Letters), Sent: sentOut(m.Counts.Sent)})
 	case *pipe.Failed:
 		return proto.Marshal(&messages.WorkerFailed{Pipe: m.Pipe[:], Fitting: int32(m.Fitting), Input: m.Input, Cause: m.Cause})
 	case *pipe.Destroy:
@@ -115,7 +115,7 @@ func decodeBody(h *messages.Header, b []byte) (any, error) {
 		})
 	case messages.TypeDone:
 		return decoded(b, &messages.Done{}, func(m *messages.Done) any {
-			return &pipe.Done{To: here, Pipe: pipeID(m.Pipe), Fitting: int(m.Fitting), Partition: p, Counts: pipe.Counts{In: m.In, Sent: sentIn(m.Sent)}}
+			return &pipe.Done{To: here, Pipe: pipeID(m.Pipe), Fitting: int(m.Fitting), Partition: p, Counts: pipe.Counts{In: m.In, Aside: m.Aside, Letters: lettersIn(m.Letters, p), Sent: sentIn(m.Sent)}}
 		})
 	case messages.TypeWorkerFailed:
 		return decoded(b, &messages.WorkerFailed{}, func(m *messages.WorkerFailed) any {
@@ -208,6 +208,22 @@ func sentIn(sent []*messages.Sent) []pipe.Sent {
 	out := make([]pipe.Sent, len(sent))
 	for i, s := range sent {
 		out[i] = pipe.Sent{Partition: ring.Partition(s.GetPartition()), Items: s.GetItems()}
+	}
+	return out
+}
+
+func lettersOut(letters []pipe.Letter) []*messages.Letter {
+	out := make([]*messages.Letter, len(letters))
+	for i := range letters {
+		out[i] = &messages.Letter{Input: letters[i].Input, Size: uint64(letters[i].Size), Cause: letters[i].Cause}
+	}
+	return out
+}
+
+func lettersIn(letters []*messages.Letter, p ring.Partition) []pipe.Letter {
+	out := make([]pipe.Letter, len(letters))
+	for i, l := range letters {
+		out[i] = pipe.Letter{Partition: p, Input: l.GetInput(), Size: int(l.GetSize()), Cause: l.GetCause()}
 	}
 	return out
 }

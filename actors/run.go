@@ -58,6 +58,9 @@ type RunOptions struct {
 	// the pipe is fed by Senders.
 	Kind  string
 	Query []byte
+	// OnFailure says what becomes of the pipe when a worker fails at an input
+	// for the second time.
+	OnFailure pipe.Policy
 	// Progress hears about progress; optional. It must not block.
 	Progress func(Progress)
 }
@@ -72,7 +75,7 @@ func (h *Host) Start(fittings []pipe.Fitting, o RunOptions) (*Run, error) {
 		complete: make(chan struct{}), released: make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(h.ctx)
-	spec := &pipe.Spec{RingSize: h.View().RingSize(), Fittings: fittings}
+	spec := &pipe.Spec{RingSize: h.View().RingSize(), OnFailure: o.OnFailure, Fittings: fittings}
 	rand.Read(spec.ID[:])
 	r.progress.Store(&Progress{Inputs: make([]uint64, len(fittings)), Bytes: make([]uint64, len(fittings))})
 	coordinator, sink := &mailbox{host: h}, &mailbox{host: h}
@@ -199,7 +202,8 @@ func (r *Run) Over() <-chan struct{} { return r.over }
 // its nodes can be reached.
 func (r *Run) Released() <-chan struct{} { return r.released }
 
-// Err returns what ended the run, nil while it runs and after a complete end.
+// Err returns what ended the run, nil while it runs and after a complete end. A
+// *pipe.SetAsideError comes after all results of the other inputs.
 func (r *Run) Err() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

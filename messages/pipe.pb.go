@@ -449,12 +449,10 @@ type Done struct {
 	// Items taken, and items given by destination.
 	In   uint64  `protobuf:"varint,3,opt,name=in,proto3" json:"in,omitempty"`
 	Sent []*Sent `protobuf:"bytes,4,rep,name=sent,proto3" json:"sent,omitempty"`
-	// The same in batches.
-	InBatches  uint64 `protobuf:"varint,5,opt,name=in_batches,json=inBatches,proto3" json:"in_batches,omitempty"`
-	OutBatches uint64 `protobuf:"varint,6,opt,name=out_batches,json=outBatches,proto3" json:"out_batches,omitempty"`
-	// Items given up with a WorkerFailed.
-	Failed        uint64 `protobuf:"varint,7,opt,name=failed,proto3" json:"failed,omitempty"`
-	Error         *Error `protobuf:"bytes,15,opt,name=error,proto3" json:"error,omitempty"`
+	// Items set aside, and the first of them.
+	Aside         uint64    `protobuf:"varint,7,opt,name=aside,proto3" json:"aside,omitempty"`
+	Letters       []*Letter `protobuf:"bytes,8,rep,name=letters,proto3" json:"letters,omitempty"`
+	Error         *Error    `protobuf:"bytes,15,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -517,25 +515,18 @@ func (x *Done) GetSent() []*Sent {
 	return nil
 }
 
-func (x *Done) GetInBatches() uint64 {
+func (x *Done) GetAside() uint64 {
 	if x != nil {
-		return x.InBatches
+		return x.Aside
 	}
 	return 0
 }
 
-func (x *Done) GetOutBatches() uint64 {
+func (x *Done) GetLetters() []*Letter {
 	if x != nil {
-		return x.OutBatches
+		return x.Letters
 	}
-	return 0
-}
-
-func (x *Done) GetFailed() uint64 {
-	if x != nil {
-		return x.Failed
-	}
-	return 0
+	return nil
 }
 
 func (x *Done) GetError() *Error {
@@ -543,6 +534,68 @@ func (x *Done) GetError() *Error {
 		return x.Error
 	}
 	return nil
+}
+
+// Letter is an input that was set aside.
+type Letter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The input, cut to a length fit for a report, and its whole size.
+	Input         []byte `protobuf:"bytes,1,opt,name=input,proto3" json:"input,omitempty"`
+	Size          uint64 `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`
+	Cause         string `protobuf:"bytes,3,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Letter) Reset() {
+	*x = Letter{}
+	mi := &file_messages_pipe_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Letter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Letter) ProtoMessage() {}
+
+func (x *Letter) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_pipe_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Letter.ProtoReflect.Descriptor instead.
+func (*Letter) Descriptor() ([]byte, []int) {
+	return file_messages_pipe_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Letter) GetInput() []byte {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *Letter) GetSize() uint64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *Letter) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
 }
 
 // WorkerFailed tells the coordinator that an input, or a whole worker, was given up.
@@ -562,7 +615,7 @@ type WorkerFailed struct {
 
 func (x *WorkerFailed) Reset() {
 	*x = WorkerFailed{}
-	mi := &file_messages_pipe_proto_msgTypes[8]
+	mi := &file_messages_pipe_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +627,7 @@ func (x *WorkerFailed) String() string {
 func (*WorkerFailed) ProtoMessage() {}
 
 func (x *WorkerFailed) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_pipe_proto_msgTypes[8]
+	mi := &file_messages_pipe_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +640,7 @@ func (x *WorkerFailed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WorkerFailed.ProtoReflect.Descriptor instead.
 func (*WorkerFailed) Descriptor() ([]byte, []int) {
-	return file_messages_pipe_proto_rawDescGZIP(), []int{8}
+	return file_messages_pipe_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *WorkerFailed) GetPipe() []byte {
@@ -644,7 +697,7 @@ type Destroy struct {
 
 func (x *Destroy) Reset() {
 	*x = Destroy{}
-	mi := &file_messages_pipe_proto_msgTypes[9]
+	mi := &file_messages_pipe_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -656,7 +709,7 @@ func (x *Destroy) String() string {
 func (*Destroy) ProtoMessage() {}
 
 func (x *Destroy) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_pipe_proto_msgTypes[9]
+	mi := &file_messages_pipe_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -669,7 +722,7 @@ func (x *Destroy) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Destroy.ProtoReflect.Descriptor instead.
 func (*Destroy) Descriptor() ([]byte, []int) {
-	return file_messages_pipe_proto_rawDescGZIP(), []int{9}
+	return file_messages_pipe_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Destroy) GetPipe() []byte {
@@ -704,7 +757,7 @@ type DestroyReply struct {
 
 func (x *DestroyReply) Reset() {
 	*x = DestroyReply{}
-	mi := &file_messages_pipe_proto_msgTypes[10]
+	mi := &file_messages_pipe_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -716,7 +769,7 @@ func (x *DestroyReply) String() string {
 func (*DestroyReply) ProtoMessage() {}
 
 func (x *DestroyReply) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_pipe_proto_msgTypes[10]
+	mi := &file_messages_pipe_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -729,7 +782,7 @@ func (x *DestroyReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DestroyReply.ProtoReflect.Descriptor instead.
 func (*DestroyReply) Descriptor() ([]byte, []int) {
-	return file_messages_pipe_proto_rawDescGZIP(), []int{10}
+	return file_messages_pipe_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DestroyReply) GetPipe() []byte {
@@ -765,7 +818,7 @@ type FoldOpen struct {
 
 func (x *FoldOpen) Reset() {
 	*x = FoldOpen{}
-	mi := &file_messages_pipe_proto_msgTypes[11]
+	mi := &file_messages_pipe_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -777,7 +830,7 @@ func (x *FoldOpen) String() string {
 func (*FoldOpen) ProtoMessage() {}
 
 func (x *FoldOpen) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_pipe_proto_msgTypes[11]
+	mi := &file_messages_pipe_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -790,7 +843,7 @@ func (x *FoldOpen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoldOpen.ProtoReflect.Descriptor instead.
 func (*FoldOpen) Descriptor() ([]byte, []int) {
-	return file_messages_pipe_proto_rawDescGZIP(), []int{11}
+	return file_messages_pipe_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FoldOpen) GetPipe() []byte {
@@ -865,7 +918,7 @@ type FoldOpened struct {
 
 func (x *FoldOpened) Reset() {
 	*x = FoldOpened{}
-	mi := &file_messages_pipe_proto_msgTypes[12]
+	mi := &file_messages_pipe_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -877,7 +930,7 @@ func (x *FoldOpened) String() string {
 func (*FoldOpened) ProtoMessage() {}
 
 func (x *FoldOpened) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_pipe_proto_msgTypes[12]
+	mi := &file_messages_pipe_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -890,7 +943,7 @@ func (x *FoldOpened) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoldOpened.ProtoReflect.Descriptor instead.
 func (*FoldOpened) Descriptor() ([]byte, []int) {
-	return file_messages_pipe_proto_rawDescGZIP(), []int{12}
+	return file_messages_pipe_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FoldOpened) GetPipe() []byte {
@@ -954,7 +1007,7 @@ type FoldStart struct {
 
 func (x *FoldStart) Reset() {
 	*x = FoldStart{}
-	mi := &file_messages_pipe_proto_msgTypes[13]
+	mi := &file_messages_pipe_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -966,7 +1019,7 @@ func (x *FoldStart) String() string {
 func (*FoldStart) ProtoMessage() {}
 
 func (x *FoldStart) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_pipe_proto_msgTypes[13]
+	mi := &file_messages_pipe_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -979,7 +1032,7 @@ func (x *FoldStart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoldStart.ProtoReflect.Descriptor instead.
 func (*FoldStart) Descriptor() ([]byte, []int) {
-	return file_messages_pipe_proto_rawDescGZIP(), []int{13}
+	return file_messages_pipe_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FoldStart) GetPipe() []byte {
@@ -1019,7 +1072,7 @@ type FoldDone struct {
 
 func (x *FoldDone) Reset() {
 	*x = FoldDone{}
-	mi := &file_messages_pipe_proto_msgTypes[14]
+	mi := &file_messages_pipe_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1084,7 @@ func (x *FoldDone) String() string {
 func (*FoldDone) ProtoMessage() {}
 
 func (x *FoldDone) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_pipe_proto_msgTypes[14]
+	mi := &file_messages_pipe_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1097,7 @@ func (x *FoldDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoldDone.ProtoReflect.Descriptor instead.
 func (*FoldDone) Descriptor() ([]byte, []int) {
-	return file_messages_pipe_proto_rawDescGZIP(), []int{14}
+	return file_messages_pipe_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FoldDone) GetPipe() []byte {
@@ -1108,7 +1161,7 @@ type FoldClose struct {
 
 func (x *FoldClose) Reset() {
 	*x = FoldClose{}
-	mi := &file_messages_pipe_proto_msgTypes[15]
+	mi := &file_messages_pipe_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1120,7 +1173,7 @@ func (x *FoldClose) String() string {
 func (*FoldClose) ProtoMessage() {}
 
 func (x *FoldClose) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_pipe_proto_msgTypes[15]
+	mi := &file_messages_pipe_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1133,7 +1186,7 @@ func (x *FoldClose) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FoldClose.ProtoReflect.Descriptor instead.
 func (*FoldClose) Descriptor() ([]byte, []int) {
-	return file_messages_pipe_proto_rawDescGZIP(), []int{15}
+	return file_messages_pipe_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FoldClose) GetPipe() []byte {
@@ -1173,7 +1226,7 @@ type Progress struct {
 
 func (x *Progress) Reset() {
 	*x = Progress{}
-	mi := &file_messages_pipe_proto_msgTypes[16]
+	mi := &file_messages_pipe_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1238,7 @@ func (x *Progress) String() string {
 func (*Progress) ProtoMessage() {}
 
 func (x *Progress) ProtoReflect() protoreflect.Message {
-	mi := &file_messages_pipe_proto_msgTypes[16]
+	mi := &file_messages_pipe_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1251,7 @@ func (x *Progress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Progress.ProtoReflect.Descriptor instead.
 func (*Progress) Descriptor() ([]byte, []int) {
-	return file_messages_pipe_proto_rawDescGZIP(), []int{16}
+	return file_messages_pipe_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Progress) GetPipe() []byte {
@@ -1282,18 +1335,19 @@ const file_messages_pipe_proto_rawDesc = "" +
 	"\trun_empty\x18\x04 \x01(\bR\brunEmpty\":\n" +
 	"\x04Sent\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x14\n" +
-	"\x05items\x18\x02 \x01(\x04R\x05items\"\xe1\x01\n" +
+	"\x05items\x18\x02 \x01(\x04R\x05items\"\xd4\x01\n" +
 	"\x04Done\x12\x12\n" +
 	"\x04pipe\x18\x01 \x01(\fR\x04pipe\x12\x18\n" +
 	"\afitting\x18\x02 \x01(\x11R\afitting\x12\x0e\n" +
 	"\x02in\x18\x03 \x01(\x04R\x02in\x12\x1f\n" +
-	"\x04sent\x18\x04 \x03(\v2\v.baton.SentR\x04sent\x12\x1d\n" +
-	"\n" +
-	"in_batches\x18\x05 \x01(\x04R\tinBatches\x12\x1f\n" +
-	"\vout_batches\x18\x06 \x01(\x04R\n" +
-	"outBatches\x12\x16\n" +
-	"\x06failed\x18\a \x01(\x04R\x06failed\x12\"\n" +
-	"\x05error\x18\x0f \x01(\v2\f.baton.ErrorR\x05error\"\x94\x01\n" +
+	"\x04sent\x18\x04 \x03(\v2\v.baton.SentR\x04sent\x12\x14\n" +
+	"\x05aside\x18\a \x01(\x04R\x05aside\x12'\n" +
+	"\aletters\x18\b \x03(\v2\r.baton.LetterR\aletters\x12\"\n" +
+	"\x05error\x18\x0f \x01(\v2\f.baton.ErrorR\x05errorJ\x04\b\x05\x10\x06J\x04\b\x06\x10\a\"H\n" +
+	"\x06Letter\x12\x14\n" +
+	"\x05input\x18\x01 \x01(\fR\x05input\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x04R\x04size\x12\x14\n" +
+	"\x05cause\x18\x03 \x01(\tR\x05cause\"\x94\x01\n" +
 	"\fWorkerFailed\x12\x12\n" +
 	"\x04pipe\x18\x01 \x01(\fR\x04pipe\x12\x18\n" +
 	"\afitting\x18\x02 \x01(\x11R\afitting\x12\x12\n" +
@@ -1364,7 +1418,7 @@ func file_messages_pipe_proto_rawDescGZIP() []byte {
 	return file_messages_pipe_proto_rawDescData
 }
 
-var file_messages_pipe_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_messages_pipe_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_messages_pipe_proto_goTypes = []any{
 	(*Stream)(nil),       // 0: baton.Stream
 	(*PipeAck)(nil),      // 1: baton.PipeAck
@@ -1374,37 +1428,39 @@ var file_messages_pipe_proto_goTypes = []any{
 	(*EndOfInputs)(nil),  // 5: baton.EndOfInputs
 	(*Sent)(nil),         // 6: baton.Sent
 	(*Done)(nil),         // 7: baton.Done
-	(*WorkerFailed)(nil), // 8: baton.WorkerFailed
-	(*Destroy)(nil),      // 9: baton.Destroy
-	(*DestroyReply)(nil), // 10: baton.DestroyReply
-	(*FoldOpen)(nil),     // 11: baton.FoldOpen
-	(*FoldOpened)(nil),   // 12: baton.FoldOpened
-	(*FoldStart)(nil),    // 13: baton.FoldStart
-	(*FoldDone)(nil),     // 14: baton.FoldDone
-	(*FoldClose)(nil),    // 15: baton.FoldClose
-	(*Progress)(nil),     // 16: baton.Progress
-	(*Address)(nil),      // 17: baton.Address
-	(*Error)(nil),        // 18: baton.Error
+	(*Letter)(nil),       // 8: baton.Letter
+	(*WorkerFailed)(nil), // 9: baton.WorkerFailed
+	(*Destroy)(nil),      // 10: baton.Destroy
+	(*DestroyReply)(nil), // 11: baton.DestroyReply
+	(*FoldOpen)(nil),     // 12: baton.FoldOpen
+	(*FoldOpened)(nil),   // 13: baton.FoldOpened
+	(*FoldStart)(nil),    // 14: baton.FoldStart
+	(*FoldDone)(nil),     // 15: baton.FoldDone
+	(*FoldClose)(nil),    // 16: baton.FoldClose
+	(*Progress)(nil),     // 17: baton.Progress
+	(*Address)(nil),      // 18: baton.Address
+	(*Error)(nil),        // 19: baton.Error
 }
 var file_messages_pipe_proto_depIdxs = []int32{
 	0,  // 0: baton.PipeAck.stream:type_name -> baton.Stream
 	0,  // 1: baton.PipeRefuse.stream:type_name -> baton.Stream
-	17, // 2: baton.GetSpec.reply_to:type_name -> baton.Address
-	18, // 3: baton.SpecReply.error:type_name -> baton.Error
-	17, // 4: baton.EndOfInputs.reply_to:type_name -> baton.Address
+	18, // 2: baton.GetSpec.reply_to:type_name -> baton.Address
+	19, // 3: baton.SpecReply.error:type_name -> baton.Error
+	18, // 4: baton.EndOfInputs.reply_to:type_name -> baton.Address
 	6,  // 5: baton.Done.sent:type_name -> baton.Sent
-	18, // 6: baton.Done.error:type_name -> baton.Error
-	17, // 7: baton.Destroy.reply_to:type_name -> baton.Address
-	18, // 8: baton.DestroyReply.error:type_name -> baton.Error
-	17, // 9: baton.FoldOpen.reply_to:type_name -> baton.Address
-	17, // 10: baton.FoldOpened.source:type_name -> baton.Address
-	18, // 11: baton.FoldOpened.error:type_name -> baton.Error
-	18, // 12: baton.FoldDone.error:type_name -> baton.Error
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	13, // [13:13] is the sub-list for extension type_name
-	13, // [13:13] is the sub-list for extension extendee
-	0,  // [0:13] is the sub-list for field type_name
+	8,  // 6: baton.Done.letters:type_name -> baton.Letter
+	19, // 7: baton.Done.error:type_name -> baton.Error
+	18, // 8: baton.Destroy.reply_to:type_name -> baton.Address
+	19, // 9: baton.DestroyReply.error:type_name -> baton.Error
+	18, // 10: baton.FoldOpen.reply_to:type_name -> baton.Address
+	18, // 11: baton.FoldOpened.source:type_name -> baton.Address
+	19, // 12: baton.FoldOpened.error:type_name -> baton.Error
+	19, // 13: baton.FoldDone.error:type_name -> baton.Error
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	14, // [14:14] is the sub-list for extension type_name
+	14, // [14:14] is the sub-list for extension extendee
+	0,  // [0:14] is the sub-list for field type_name
 }
 
 func init() { file_messages_pipe_proto_init() }
@@ -1419,7 +1475,7 @@ func file_messages_pipe_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_pipe_proto_rawDesc), len(file_messages_pipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -36,6 +36,7 @@ func (r *Runner) encode(state []byte, has bool) []byte {
 	b := []byte{archiveVersion}
 	b = appendBool(b, r.phase == finishing && !r.idle())
 	b = binary.AppendUvarint(b, r.in)
+	b = appendAside(b, r.aside, r.letters)
 	b = appendBool(b, has)
 	b = appendBytes(b, state)
 	inputs := r.todo
@@ -68,6 +69,9 @@ func (r *Runner) merge(archives [][]byte) error {
 	if allFinishing {
 		r.phase = finishing
 	}
+	if len(r.memory.log) > 0 && len(archives) > 0 {
+		return r.checkpoint() // what was restored came after the inputs
+	}
 	return nil
 }
 
@@ -76,6 +80,7 @@ func (r *Runner) mergeOne(data []byte) (finishing bool, err error) {
 	rd.version(archiveVersion)
 	finishing = rd.bool()
 	in := rd.uvarint()
+	aside, letters := rd.aside()
 	has, state := rd.bool(), rd.bytes()
 	var inputs []Batch
 	for n := rd.count(); n > 0 && rd.err == nil; n-- {
@@ -105,11 +110,15 @@ func (r *Runner) mergeOne(data []byte) (finishing bool, err error) {
 		r.outs = append(r.outs, o)
 	}
 	r.in += in
+	r.aside += aside
+	r.letters = append(r.letters, letters...)
+	r.letters = r.letters[:min(len(r.letters), workerLetters)]
 	r.todo = append(r.todo, inputs...)
 	if a, ok := r.worker.(Archiver); ok && has {
 		if err := r.guard(func() error { return a.Restore(state) }); err != nil {
 			return false, err
 		}
+		r.restored(state)
 	}
 	return finishing, nil
 }

@@ -40,6 +40,7 @@ func appendBatch(b []byte, batch Batch) []byte {
 
 func appendCounts(b []byte, c Counts) []byte {
 	b = binary.AppendUvarint(b, c.In)
+	b = appendAside(b, c.Aside, c.Letters)
 	b = binary.AppendUvarint(b, uint64(len(c.Sent)))
 	for _, s := range c.Sent {
 		b = binary.AppendUvarint(b, uint64(s.Partition))
@@ -174,6 +175,7 @@ func (r *reader) batch() Batch {
 
 func (r *reader) counts() Counts {
 	c := Counts{In: r.uvarint()}
+	c.Aside, c.Letters = r.aside()
 	n := r.count()
 	for range n {
 		c.Sent = append(c.Sent, Sent{Partition: r.partition(), Items: r.uvarint()})

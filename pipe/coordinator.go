@@ -47,7 +47,8 @@ type (
 		Err     error
 	}
 	// Finished is the pipe's outcome, once. Err is nil when the results are
-	// complete, else it matches one of the errors of a running pipe.
+	// complete, a *SetAsideError when they are but for some inputs, else it
+	// matches one of the errors of a running pipe.
 	Finished struct {
 		Err      error
 		Progress []Progress
@@ -62,6 +63,7 @@ type Progress struct {
 	Partitions int    // that take part, as far as known
 	Done       int    // of them have finished
 	In, Out    uint64 // items, of those that have finished
+	Aside      uint64 // inputs set aside, of those that have finished
 }
 
 func (*SpecRequest) coordinatorEvent() {}
@@ -104,7 +106,8 @@ type Coordinator struct {
 	stages  []stage // one per fitting, then the sink
 	current int     // stage whose end is under way; -1 while senders send
 	senders map[uint64]bool
-	want    int // senders, -1 while unknown
+	want    int      // senders, -1 while unknown
+	letters []Letter // the first that were set aside
 	err     error
 	over    bool                    // Finished was given
 	forget  map[ring.Partition]bool // partitions that hold the pipe, while over
@@ -119,6 +122,7 @@ type stage struct {
 	done  int
 	in    uint64
 	out   uint64
+	aside uint64
 }
 
 // share is what one partition of a stage has to do.
@@ -149,7 +153,7 @@ func (c *Coordinator) Progress() []Progress {
 	for i := range all {
 		s := &c.stages[i]
 		all[i] = Progress{
-			Fitting: c.opt.Spec.Fittings[i].Name, Partitions: len(s.parts), Done: s.done, In: s.in, Out: s.out,
+			Fitting: c.opt.Spec.Fittings[i].Name, Partitions: len(s.parts), Done: s.done, In: s.in, Out: s.out, Aside: s.aside,
 		}
 	}
 	return all
@@ -279,10 +283,10 @@ func (c *Coordinator) done(e *Done) {
 	if p == nil || p.done {
 		return
 	}
-	if e.Counts.In != p.sent {
+	if e.Counts.Taken() != p.sent {
 		c.finish(&CountsError{
 			Fitting: c.opt.Spec.Fittings[e.Fitting].Name, Partition: e.Partition,
-			Sent: p.sent, Processed: e.Counts.In,
+			Sent: p.sent, Processed: e.Counts.Taken(),
 		})
 		return
 	}
@@ -290,6 +294,11 @@ func (c *Coordinator) done(e *Done) {
 	s.done++
 	s.in += e.Counts.In
 	s.out += e.Counts.Out()
+	s.aside += e.Counts.Aside
+	for _, l := range e.Counts.Letters[:min(len(e.Counts.Letters), pipeLetters-len(c.letters))] {
+		l.Fitting = c.opt.Spec.Fittings[e.Fitting].Name
+		c.letters = append(c.letters, l)
+	}
 	c.add(e.Fitting+1, e.Counts.Sent)
 	if s.done == len(s.parts) {
 		c.begin(c.current + 1)
@@ -324,7 +333,11 @@ func (c *Coordinator) finish(err error) {
 		return
 	}
 	c.over, c.err = true, err
-	c.emit(&Finished{Err: err, Progress: c.Progress()})
+	outcome := err
+	if err == nil {
+		outcome = c.setAside()
+	}
+	c.emit(&Finished{Err: outcome, Progress: c.Progress()})
 	c.forget = make(map[ring.Partition]bool)
 	if err != nil {
 		c.announceSink()
@@ -340,6 +353,19 @@ func (c *Coordinator) finish(err error) {
 	}
 	c.destroy()
 	c.maybeEnd()
+}
+
+// setAside returns what a pipe ends with all of whose results came: nil unless
+// inputs were set aside.
+func (c *Coordinator) setAside() error {
+	var n uint64
+	for i := range c.stages {
+		n += c.stages[i].aside
+	}
+	if n == 0 {
+		return nil
+	}
+	return &SetAsideError{Pipe: c.opt.Spec.ID, Items: n, Letters: c.letters}
 }
 
 func (c *Coordinator) destroy() {

@@ -37,6 +37,12 @@ var (
 	ErrLost = errors.New("acknowledged inputs were lost")
 	// ErrWorker: a worker failed; see WorkerError.
 	ErrWorker = errors.New("worker failed")
+	// ErrSetAside: the pipe is complete but for inputs that were set aside; see
+	// SetAsideError.
+	ErrSetAside = errors.New("inputs were set aside")
+	// ErrReplay: after a failure a worker was given its inputs again and emitted
+	// something else; what it had emitted can't be relied upon.
+	ErrReplay = errors.New("worker does not emit the same when its inputs are repeated")
 	// ErrCancelled: the pipe was ended by its owner.
 	ErrCancelled = errors.New("pipe cancelled")
 	// ErrRoute: an output was emitted in a way that the next fitting's route

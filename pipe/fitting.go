@@ -305,6 +305,16 @@ func (q *Queues) reportDone(f *fitting) {
 	}
 }
 
+func (q *Queues) workerFault(e *WorkerFault) {
+	if f := q.running(e.Worker); f != nil {
+		tag := TraceRetry
+		if e.Aside {
+			tag = TraceAside
+		}
+		q.trace(f, tag, 1)
+	}
+}
+
 func (q *Queues) workerExited(e *WorkerExited) {
 	f := q.running(e.Worker)
 	if f == nil {

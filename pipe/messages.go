@@ -92,9 +92,14 @@ type Destroyed struct {
 
 // Counts is what a worker or a sender did.
 type Counts struct {
-	In   uint64 // items processed
-	Sent []Sent // items emitted, all of them acknowledged, by destination, ordered; one entry for the sink
+	In      uint64   // items processed
+	Aside   uint64   // items set aside
+	Letters []Letter // the first of them
+	Sent    []Sent   // items emitted, all of them acknowledged, by destination, ordered; one entry for the sink
 }
+
+// Taken returns the number of inputs that were dealt with.
+func (c Counts) Taken() uint64 { return c.In + c.Aside }
 
 // Sent counts the items that went to one partition.
 type Sent struct {

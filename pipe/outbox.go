@@ -87,6 +87,7 @@ type Outbox struct {
 	round     uint8                // of ticks
 	out       []OutboxAction
 	given     []OutboxAction // what the last Flush or Step returned
+	mark      mark
 }
 
 const chunk = 64
@@ -181,6 +182,9 @@ func (o *Outbox) emit(p ring.Partition, item []byte) error {
 		return fmt.Errorf("emit %d bytes, at most %d: %w", len(item), MaxItem, ErrTooLarge)
 	}
 	s := o.stream(p)
+	if s.marked != o.mark.number {
+		o.save(s)
+	}
 	if s.build.count == 0 && len(s.sealed) == 0 {
 		o.unsettled++
 		o.idle = append(o.idle, s)

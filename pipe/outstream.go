@@ -19,6 +19,7 @@ type outStream struct {
 	recovering bool   // one batch was sent again on suspicion; the rest follows its acknowledgement
 	backTo     uint64 // last refusal that was answered
 	backRound  uint8
+	marked     uint64 // the last mark since which it was used
 }
 
 func (o *Outbox) stream(p ring.Partition) *outStream {

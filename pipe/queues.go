@@ -4,7 +4,7 @@ import "github.com/dee2748c/baton/cluster/ring"
 
 // QueuesEvent is what happened to a pipe vnode: *Enqueue, *SpecKnown,
 // *SpecGone, *EOI, *Destroy from other nodes; NextInput, *Archived,
-// *WorkerDone, *WorkerExited from its workers; Opened, FoldReq,
+// *WorkerDone, *WorkerExited, *WorkerFault from its workers; Opened, FoldReq,
 // HandoffCancelled, Seal, NodeGone, Tick from its runtime.
 type QueuesEvent interface{ queuesEvent() }
 
@@ -110,6 +110,7 @@ func (NextInput) queuesEvent()        {}
 func (*Archived) queuesEvent()        {}
 func (*WorkerDone) queuesEvent()      {}
 func (*WorkerExited) queuesEvent()    {}
+func (*WorkerFault) queuesEvent()     {}
 func (Opened) queuesEvent()           {}
 func (FoldReq) queuesEvent()          {}
 func (HandoffCancelled) queuesEvent() {}
@@ -154,7 +155,9 @@ const (
 	TraceDone      = "done"       // the worker has finished
 	TraceArchive   = "archive"    // the worker was archived
 	TraceMerge     = "merge"      // archives were given to a running worker
-	TraceFailed    = "failed"     // the worker failed
+	TraceRetry     = "retry"      // the worker failed at an input, which is tried again
+	TraceAside     = "aside"      // the worker failed at an input, which was set aside
+	TraceFailed    = "failed"     // the worker failed, and the pipe with it
 	TraceDestroyed = "destroyed"  // the pipe was dropped
 )
 
@@ -234,6 +237,8 @@ func (q *Queues) Step(e QueuesEvent) []QueuesAction {
 		q.workerDone(e)
 	case *WorkerExited:
 		q.workerExited(e)
+	case *WorkerFault:
+		q.workerFault(e)
 	case *SpecKnown:
 		q.specKnown(e.Spec)
 	case *SpecGone:

@@ -14,7 +14,7 @@ import (
 type RunnerEvent interface{ runnerEvent() }
 
 // RunnerAction is what the shell of a worker must do: tell its vnode NextInput,
-// *Archived, *WorkerDone, *WorkerExited; send Transmit. After one of Archived,
+// *WorkerFault, *Archived, *WorkerDone, *WorkerExited; send Transmit. After one of Archived,
 // WorkerDone and WorkerExited the worker has ended.
 type RunnerAction interface{ runnerAction() }
 
@@ -31,6 +31,7 @@ func (NextInput) runnerAction()     {}
 func (*Archived) runnerAction()     {}
 func (*WorkerDone) runnerAction()   {}
 func (*WorkerExited) runnerAction() {}
+func (*WorkerFault) runnerAction()  {}
 func (Transmit) runnerAction()      {}
 
 // RunnerOptions configures a worker's outbox.
@@ -72,6 +73,7 @@ type Runner struct {
 	context WorkerContext
 	opt     OutboxOptions
 	reg     *Registry
+	factory Factory
 	worker  Worker
 	phase   phase
 	asked   bool
@@ -79,8 +81,13 @@ type Runner struct {
 	outs    []*Outbox // [0] takes what is emitted; the others came in archives and drain
 	todo    []Batch
 	cursor  Cursor
+	before  Cursor // before the item in hand
 	input   []byte // in hand
+	tries   int    // failures at it
 	bad     error  // of the first output that could not be sent
+	memory  memory
+	aside   uint64
+	letters []Letter
 	out     []RunnerAction
 }
 
@@ -116,7 +123,7 @@ func (r *Runner) Ended() bool { return r.phase == ended }
 
 // Counts returns what the worker has done so far, its earlier runs included.
 func (r *Runner) Counts() Counts {
-	c := Counts{In: r.in}
+	c := Counts{In: r.in, Aside: r.aside, Letters: r.letters}
 	for _, o := range r.outs {
 		c.Sent = mergeSent(c.Sent, o.Sent())
 	}
@@ -144,20 +151,14 @@ func mergeSent(a, b []Sent) []Sent {
 }
 
 func (r *Runner) start(name string, archives [][]byte) error {
-	factory, ok := r.reg.Worker(name)
-	if !ok {
+	var ok bool
+	if r.factory, ok = r.reg.Worker(name); !ok {
 		return fmt.Errorf("%q: %w", name, ErrUnknownWorker)
 	}
-	err := r.guard(func() (err error) {
-		r.worker, err = factory.Init(r.context)
-		if err == nil && r.worker == nil {
-			err = errors.New("factory returned no worker")
-		}
-		return err
-	})
-	if err != nil {
+	if err := r.init(); err != nil {
 		return err
 	}
+	_, r.memory.kept = r.worker.(Archiver)
 	if err := r.merge(archives); err != nil {
 		return err
 	}
@@ -169,6 +170,17 @@ func (r *Runner) start(name string, archives [][]byte) error {
 		r.outs = []*Outbox{o}
 	}
 	return nil
+}
+
+// init makes a worker.
+func (r *Runner) init() error {
+	return r.guard(func() (err error) {
+		r.worker, err = r.factory.Init(r.context)
+		if err == nil && r.worker == nil {
+			err = errors.New("factory returned no worker")
+		}
+		return err
+	})
 }
 
 // guard calls the worker's code and turns a panic into an error.
@@ -201,8 +213,7 @@ func (r *Runner) Step(e RunnerEvent) []RunnerAction {
 		err = r.merge(e.Archives)
 	case GiveDone:
 		r.asked = false
-		r.phase = finishing
-		err = r.guard(func() error { return r.worker.Done(output{r}) })
+		err = r.finish()
 	case OrderArchive:
 		if err = r.archive(); err == nil {
 			return r.out
@@ -290,27 +301,47 @@ func (r *Runner) process() error {
 		b := r.todo[0]
 		r.todo = r.todo[1:]
 		if bw, ok := r.worker.(BatchWorker); ok {
+			r.begin()
 			err := r.guard(func() error { return bw.ProcessBatch(b, output{r}) })
-			r.in += uint64(b.Len())
-			return err
+			if err == nil {
+				r.in += uint64(b.Len())
+				return r.processed(b)
+			}
+			r.memory.since = Cursor{}
+			if err = r.failed(err, false); err != nil {
+				return err
+			}
+			// Item by item tells which it is.
 		}
 		r.cursor = b.Cursor()
+		r.memory.since = r.cursor
 	}
-	err := r.guard(r.processItems)
-	if err == nil {
-		r.input = nil
+	for {
+		err := r.guard(r.processItems)
+		if err == nil {
+			break
+		}
+		if err = r.retry(err); err != nil {
+			return err
+		}
 	}
-	return err
+	r.input = nil
+	if r.cursor.left > 0 {
+		return nil
+	}
+	return r.processed(r.memory.since.until(r.cursor))
 }
 
 func (r *Runner) processItems() error {
-	out := output{r}
-	for !r.outs[0].Blocked() {
+	out, outbox := output{r}, r.outs[0]
+	for !outbox.Blocked() {
+		r.before = r.cursor
 		item, ok := r.cursor.Next()
 		if !ok {
 			return nil
 		}
 		r.input = item
+		r.begin()
 		if err := r.worker.Process(item, out); err != nil {
 			return err
 		}
@@ -318,25 +349,38 @@ func (r *Runner) processItems() error {
 			return r.bad
 		}
 		r.in++
+		r.tries = 0
 	}
 	return nil
 }
 
 func (r *Runner) fail(cause error) {
 	r.phase = ended
+	r.out = append(r.out, &WorkerExited{Worker: r.id, Err: r.workerError(cause)})
+}
+
+func (r *Runner) workerError(cause error) *WorkerError {
 	err := &WorkerError{Pipe: r.id.Pipe, Fitting: r.context.Name, Partition: r.context.Partition, Cause: cause}
 	if r.input != nil {
 		err.Input = append([]byte(nil), r.input[:min(len(r.input), MaxErrorInput)]...)
 	}
-	r.out = append(r.out, &WorkerExited{Worker: r.id, Err: err})
+	return err
 }
 
 // output is what the worker's code emits through.
 type output struct{ r *Runner }
 
-func (o output) Emit(item []byte) { o.note(o.r.outs[0].Emit(item)) }
+func (o output) Emit(item []byte) {
+	if !o.r.repeated(item, seedEmit) {
+		o.note(o.r.outs[0].Emit(item))
+	}
+}
 
-func (o output) EmitTo(p ring.Partition, item []byte) { o.note(o.r.outs[0].EmitTo(p, item)) }
+func (o output) EmitTo(p ring.Partition, item []byte) {
+	if !o.r.repeated(item, seedTo(p)) {
+		o.note(o.r.outs[0].EmitTo(p, item))
+	}
+}
 
 func (o output) note(err error) {
 	if err != nil && o.r.bad == nil {

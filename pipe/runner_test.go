@@ -54,6 +54,12 @@ func (b *bench) take(actions []pipe.RunnerAction) {
 			b.said = append(b.said, fmt.Sprintf("done in=%d out=%d", a.Counts.In, a.Counts.Out()))
 		case *pipe.WorkerExited:
 			b.said = append(b.said, "exited")
+		case *pipe.WorkerFault:
+			tag := "retry"
+			if a.Aside {
+				tag = "aside"
+			}
+			b.said = append(b.said, tag)
 		}
 	}
 }
@@ -275,7 +281,11 @@ func TestRunner_failures(t *testing.T) {
 			b.r, actions = pipe.NewRunner(&pipe.StartWorker{Worker: b.id, Spec: b.spec, Partition: 3, Attempt: 1}, b.reg, pipe.RunnerOptions{})
 			b.take(actions)
 			c.run(b)
-			b.want("next", "exited")
+			if c.name == "archive" {
+				b.want("next", "exited")
+			} else {
+				b.want("next", "retry", "exited")
+			}
 			err := b.last.(*pipe.WorkerExited).Err
 			if !errors.Is(err, pipe.ErrWorker) || c.is != nil && !errors.Is(err, c.is) {
 				t.Errorf("error %v", err)

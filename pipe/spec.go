@@ -72,12 +72,23 @@ type Fitting struct {
 	RunEmpty   bool   // without any input run one worker, so that Done is called
 }
 
+// Policy says what becomes of a pipe whose worker fails at an input for the
+// second time.
+type Policy uint8
+
+// Policies.
+const (
+	FailPipe Policy = iota // the pipe ends with the worker's error
+	SetAside               // the input is set aside, and the pipe ends with a SetAsideError
+)
+
 // Spec describes a pipe. It is immutable once the pipe runs.
 type Spec struct {
 	ID          ID
 	RingSize    int
 	Coordinator Address
 	Sink        Address
+	OnFailure   Policy
 	Fittings    []Fitting
 }
 
@@ -90,6 +101,9 @@ func (s *Spec) Validate(reg *Registry) error {
 	}
 	if !ring.ValidSize(s.RingSize) {
 		errs = append(errs, &SpecError{Field: "ring size", Err: fmt.Errorf("%d is not a ring size", s.RingSize)})
+	}
+	if s.OnFailure > SetAside {
+		errs = append(errs, &SpecError{Field: "policy", Err: fmt.Errorf("unknown %d", s.OnFailure)})
 	}
 	if n := len(s.Fittings); n == 0 || n > MaxFittings {
 		errs = append(errs, &SpecError{Field: "fittings", Err: fmt.Errorf("%d, want 1 to %d", n, MaxFittings)})

@@ -16,6 +16,7 @@ func (s *Spec) AppendBinary(b []byte) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(s.RingSize))
 	b = appendAddress(b, s.Coordinator)
 	b = appendAddress(b, s.Sink)
+	b = append(b, byte(s.OnFailure))
 	b = binary.AppendUvarint(b, uint64(len(s.Fittings)))
 	for i := range s.Fittings {
 		f := &s.Fittings[i]
@@ -46,7 +47,7 @@ func DecodeSpec(data []byte) (*Spec, error) {
 
 func (r *reader) spec() *Spec {
 	r.version(specVersion)
-	s := &Spec{ID: r.id(), RingSize: int(r.bounded(ring.MaxSize)), Coordinator: r.address(), Sink: r.address()}
+	s := &Spec{ID: r.id(), RingSize: int(r.bounded(ring.MaxSize)), Coordinator: r.address(), Sink: r.address(), OnFailure: Policy(r.byte())}
 	n := r.bounded(MaxFittings)
 	for range n {
 		f := Fitting{Name: r.string(), Worker: r.string(), Arg: append([]byte(nil), r.bytes()...)}

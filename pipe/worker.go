@@ -41,8 +41,11 @@ type WorkerContext struct {
 }
 
 // Worker processes the inputs of one fitting at one partition. Its methods are
-// called one at a time, never concurrently. An error or a panic ends the pipe
-// with a WorkerError.
+// called one at a time, never concurrently. After an error or a panic nothing
+// that the call emitted is sent; the input is given to a new worker once more,
+// and if that fails as well the pipe's policy says what happens. The new worker
+// has the state that the failed one had before the call, if it is an Archiver,
+// and none else.
 type Worker interface {
 	// Process takes one input. The item is immutable and may be kept.
 	Process(item []byte, out Output) error
@@ -51,7 +54,7 @@ type Worker interface {
 }
 
 // BatchWorker is implemented by workers that take whole batches. Process is
-// then not called.
+// then called only for the items of a batch that ProcessBatch failed at.
 type BatchWorker interface {
 	ProcessBatch(b Batch, out Output) error
 }
@@ -59,7 +62,8 @@ type BatchWorker interface {
 // Archiver is implemented by workers with a state that must follow them to
 // another node.
 type Archiver interface {
-	// Archive returns the state. The worker is not used afterwards.
+	// Archive returns the state, of which the slice is no part any more. The
+	// worker may go on afterwards.
 	Archive() ([]byte, error)
 	// Restore merges an archive into the present state. It is called before
 	// the first input, but also later when a second archive of the same

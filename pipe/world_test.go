@@ -177,6 +177,8 @@ func (w *world) runnerActions(v *vnode, id pipe.WorkerID, actions []pipe.RunnerA
 		case *pipe.WorkerExited:
 			v.inbox = append(v.inbox, a)
 			delete(v.workers, id)
+		case *pipe.WorkerFault:
+			v.inbox = append(v.inbox, a)
 		case pipe.Transmit:
 			w.transmit(a)
 		}
