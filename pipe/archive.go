@@ -27,8 +27,9 @@ func (r *Runner) archive() error {
 		}
 	}
 	all := r.encode(state, ok)
+	quiet := r.phase == working && r.idle() && r.cursor.left == 0 && len(r.todo) == 0
 	r.phase = ended
-	r.out = append(r.out, &Archived{Worker: r.id, Archive: all})
+	r.out = append(r.out, &Archived{Worker: r.id, Archive: all, Quiet: quiet})
 	return nil
 }
 
@@ -103,17 +104,23 @@ func (r *Runner) mergeOne(data []byte) (finishing bool, err error) {
 	}
 	for _, o := range outs {
 		for _, mine := range r.outs {
-			if mine.Stream() == o.Stream() {
+			if mine.Stream() == o.Stream() && mine.opt.Own == o.opt.Own {
 				return false, fmt.Errorf("stream %v: %w", o.Stream(), ErrConflict)
 			}
 		}
 		r.outs = append(r.outs, o)
+		if o.opt.Own && r.own == nil {
+			r.own = o
+		}
 	}
 	r.in += in
 	r.aside += aside
 	r.letters = append(r.letters, letters...)
 	r.letters = r.letters[:min(len(r.letters), workerLetters)]
 	r.todo = append(r.todo, inputs...)
+	if f, ok := r.worker.(forwarder); ok && has {
+		return false, f.cause // nobody takes the state
+	}
 	if a, ok := r.worker.(Archiver); ok && has {
 		if err := r.guard(func() error { return a.Restore(state) }); err != nil {
 			return false, err

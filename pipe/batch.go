@@ -20,6 +20,7 @@ const (
 type Batch struct {
 	count int
 	room  int    // bytes before the items that the owner may use for a header
+	own   bool   // from the fitting itself: each item begins with the partitions tried before
 	buf   []byte // room, then the items
 }
 
@@ -59,7 +60,7 @@ func (b Batch) Size() int { return len(b.buf) - b.room }
 func (b Batch) Bytes() []byte { return b.buf[b.room:] }
 
 // Cursor returns a cursor before the first item.
-func (b Batch) Cursor() Cursor { return Cursor{left: b.count, rest: b.buf[b.room:]} }
+func (b Batch) Cursor() Cursor { return Cursor{left: b.count, own: b.own, rest: b.buf[b.room:]} }
 
 // All returns the items in order; they alias the batch.
 func (b Batch) All() iter.Seq[[]byte] {
@@ -76,6 +77,7 @@ func (b Batch) All() iter.Seq[[]byte] {
 // Cursor walks through a batch.
 type Cursor struct {
 	left int
+	own  bool // see Batch
 	rest []byte
 }
 
@@ -97,7 +99,7 @@ func (c *Cursor) Next() ([]byte, bool) {
 }
 
 // Rest returns the items not yet returned by Next as a batch of its own.
-func (c *Cursor) Rest() Batch { return Batch{count: c.left, buf: c.rest} }
+func (c *Cursor) Rest() Batch { return Batch{count: c.left, own: c.own, buf: c.rest} }
 
 // Builder collects items into a batch. The zero Builder is ready to use and
 // leaves no room for a header.

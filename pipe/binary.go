@@ -35,14 +35,20 @@ func appendStream(b []byte, s Stream) []byte {
 
 func appendBatch(b []byte, batch Batch) []byte {
 	b = binary.AppendUvarint(b, uint64(batch.Len()))
+	b = appendBool(b, batch.own)
 	return appendBytes(b, batch.Bytes())
 }
 
 func appendCounts(b []byte, c Counts) []byte {
 	b = binary.AppendUvarint(b, c.In)
 	b = appendAside(b, c.Aside, c.Letters)
-	b = binary.AppendUvarint(b, uint64(len(c.Sent)))
-	for _, s := range c.Sent {
+	b = appendSent(b, c.Sent)
+	return appendSent(b, c.Own)
+}
+
+func appendSent(b []byte, sent []Sent) []byte {
+	b = binary.AppendUvarint(b, uint64(len(sent)))
+	for _, s := range sent {
 		b = binary.AppendUvarint(b, uint64(s.Partition))
 		b = binary.AppendUvarint(b, s.Items)
 	}
@@ -162,11 +168,13 @@ func (r *reader) stream() Stream {
 
 func (r *reader) batch() Batch {
 	n := r.count()
+	own := r.bool()
 	data := r.bytes()
 	if r.err != nil {
 		return Batch{}
 	}
 	b, err := DecodeBatch(n, data)
+	b.own = own
 	if err != nil {
 		r.fail(ErrDamaged)
 	}
@@ -176,14 +184,19 @@ func (r *reader) batch() Batch {
 func (r *reader) counts() Counts {
 	c := Counts{In: r.uvarint()}
 	c.Aside, c.Letters = r.aside()
-	n := r.count()
-	for range n {
-		c.Sent = append(c.Sent, Sent{Partition: r.partition(), Items: r.uvarint()})
-		if r.err != nil {
-			return Counts{}
-		}
+	c.Sent, c.Own = r.sent(), r.sent()
+	if r.err != nil {
+		return Counts{}
 	}
 	return c
+}
+
+func (r *reader) sent() []Sent {
+	var all []Sent
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		all = append(all, Sent{Partition: r.partition(), Items: r.uvarint()})
+	}
+	return all
 }
 
 // end returns the first failure; bytes left over are one.

@@ -123,12 +123,16 @@ type stage struct {
 	in    uint64
 	out   uint64
 	aside uint64
+	// probing: the fitting may still send to itself; see balanced.
+	probing bool
 }
 
 // share is what one partition of a stage has to do.
 type share struct {
-	sent uint64 // items for it
-	done bool
+	sent   uint64 // items for it
+	done   bool
+	probed bool // counts holds
+	counts Counts
 }
 
 // NewCoordinator returns the coordinator of a pipe whose spec is valid.
@@ -238,6 +242,7 @@ func (c *Coordinator) begin(i int) {
 			s.parts[f.Route.Partition] = new(share)
 		}
 		if len(s.parts) > 0 {
+			s.probing = f.sendsOwn()
 			c.announce()
 			return
 		}
@@ -251,12 +256,68 @@ func (c *Coordinator) announce() {
 	s := &c.stages[c.current]
 	for _, p := range slices.Sorted(maps.Keys(s.parts)) {
 		if !s.parts[p].done {
-			c.emit(&EOI{
-				Pipe: c.opt.Spec.ID, Fitting: c.current, Partition: p,
-				RunEmpty: s.parts[p].sent == 0, Coordinator: c.opt.Spec.Coordinator,
-			})
+			c.announceTo(p)
 		}
 	}
+}
+
+func (c *Coordinator) announceTo(p ring.Partition) {
+	s := &c.stages[c.current]
+	c.emit(&EOI{
+		Pipe: c.opt.Spec.ID, Fitting: c.current, Partition: p, Probe: s.probing,
+		RunEmpty: s.parts[p].sent == 0, Coordinator: c.opt.Spec.Coordinator,
+	})
+}
+
+// probed notes what a partition of a fitting that sends to itself has done. The
+// end is told once the counts are balanced.
+func (c *Coordinator) probed(e *Done, p *share) {
+	if p.probed && e.Counts.Taken() < p.counts.Taken() {
+		return // late
+	}
+	p.probed, p.counts = true, e.Counts
+	s := &c.stages[e.Fitting]
+	for _, to := range e.Counts.Own {
+		if s.parts[to.Partition] == nil {
+			s.parts[to.Partition] = new(share)
+			c.announceTo(to.Partition)
+		}
+	}
+	own, ok := c.balanced(s)
+	if !ok {
+		return
+	}
+	s.probing = false
+	for to, n := range own {
+		s.parts[to].sent += n
+	}
+	c.announce()
+}
+
+// balanced reports whether every partition has dealt with all that was sent to
+// it, by the fitting itself too. The answers need not be of one moment: suppose
+// a partition takes an input after its answer, and it is the first to do so.
+// That input was sent before its sender's answer, and so is counted as sent but
+// not as taken. The counts being equal, that partition took before its answer
+// another input which is not counted as sent: one sent after its sender's
+// answer, and so by a partition that took an input after its answer still
+// earlier.
+func (c *Coordinator) balanced(s *stage) (own map[ring.Partition]uint64, ok bool) {
+	own = make(map[ring.Partition]uint64)
+	for _, p := range s.parts {
+		if !p.probed {
+			return nil, false
+		}
+		for _, to := range p.counts.Own {
+			own[to.Partition] += to.Items
+		}
+	}
+	for i, p := range s.parts {
+		if p.counts.Taken() != p.sent+own[i] {
+			return nil, false
+		}
+	}
+	return own, true
 }
 
 func (c *Coordinator) announceSink() {
@@ -280,7 +341,11 @@ func (c *Coordinator) done(e *Done) {
 	}
 	s := &c.stages[e.Fitting]
 	p := s.parts[e.Partition]
-	if p == nil || p.done {
+	switch {
+	case p == nil || p.done || e.Probe != s.probing:
+		return
+	case e.Probe:
+		c.probed(e, p)
 		return
 	}
 	if e.Counts.Taken() != p.sent {

@@ -80,6 +80,7 @@ func DecodeEnqueue(f *messages.Frame) (*Enqueue, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode enqueue: %w", err)
 	}
+	batch.own = head.StreamFitting == head.Fitting
 	e := &Enqueue{
 		Pipe:      head.Pipe,
 		Fitting:   int(head.Fitting),

@@ -37,6 +37,13 @@ var (
 	ErrLost = errors.New("acknowledged inputs were lost")
 	// ErrWorker: a worker failed; see WorkerError.
 	ErrWorker = errors.New("worker failed")
+	// ErrForward is no failure: a worker returns it to hand an input on to the
+	// next partition of its preference list; see Fitting.NVal.
+	ErrForward = errors.New("input is for the next partition of its preference list")
+	// ErrPreflist: an input was handed on by the last partition of its list.
+	ErrPreflist = errors.New("no partition is left on the input's preference list")
+	// ErrRecursion: a fitting sent more to itself than a partition holds.
+	ErrRecursion = errors.New("too much recursion")
 	// ErrSetAside: the pipe is complete but for inputs that were set aside; see
 	// SetAsideError.
 	ErrSetAside = errors.New("inputs were set aside")

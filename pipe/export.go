@@ -16,6 +16,7 @@ const (
 	itemArchive             // one archive
 	itemQueue               // one queued batch
 	itemHeld                // one held batch
+	itemOwn                 // one batch that the fitting sent to itself
 )
 
 const exportVersion = 1
@@ -44,7 +45,7 @@ func parseKey(key []byte) (k Key, kind byte, n uint64, err error) {
 	case itemSpec:
 	case itemHead:
 		want = 2
-	case itemArchive, itemQueue, itemHeld:
+	case itemArchive, itemQueue, itemHeld, itemOwn:
 		want = 10
 	default:
 		r.fail(ErrDamaged)
@@ -90,6 +91,8 @@ func (q *Queues) ExportItem(key []byte) ([]byte, bool) {
 		return append(b, f.archives[n]...), true
 	case kind == itemQueue && n >= f.head && n-f.head < uint64(len(f.queue)):
 		return appendBatch(b, f.queue[n-f.head]), true
+	case kind == itemOwn && n < uint64(len(f.own)):
+		return appendBatch(b, f.own[n]), true
 	case kind == itemHeld && n < uint64(len(f.held)):
 		return appendHeld(b, f.held[n]), true
 	}
@@ -121,6 +124,7 @@ func (f *fitting) appendHead(b []byte) []byte {
 	b = appendBool(b, f.eoi != nil)
 	if f.eoi != nil {
 		b = appendBool(b, f.eoi.RunEmpty)
+		b = appendBool(b, f.eoi.Probe)
 		b = appendAddress(b, f.eoi.Coordinator)
 	}
 	b = appendBool(b, f.done != nil)

@@ -19,6 +19,8 @@ type fitting struct {
 	head  uint64  // number of queue[0] among all batches ever queued
 	items int     // in queue
 	bytes int     // in queue
+	own   []Batch // what the fitting sent to itself, the newest last: it goes first
+	owned int     // bytes in own
 
 	held      []*Enqueue // beyond the queue's limit, in order of arrival; none while queue is empty
 	heldBytes int
@@ -26,6 +28,8 @@ type fitting struct {
 
 	worker   *worker
 	started  bool     // some worker ran before
+	waits    bool     // for room to start its worker
+	parked   bool     // archives have nothing left to do or to send
 	archives [][]byte // of earlier workers, not yet merged, the oldest first
 	eoi      *EOI
 	done     *result
@@ -45,6 +49,9 @@ type worker struct {
 	id      WorkerID
 	waiting bool // asked, and there was nothing to give
 	ordered bool // told to archive
+	parking bool // to make room for another
+	stale   bool // has not asked since the last tick
+	gives   int  // inputs given so often
 }
 
 // result is what a done worker left.
@@ -112,6 +119,9 @@ func (q *Queues) enqueue(e *Enqueue) {
 			To: e.ReplyTo, Pipe: e.Pipe, Fitting: e.Fitting, Partition: q.opt.Partition,
 			Stream: e.Stream, Expected: w.accepted + 1, Round: e.Round,
 		})
+	case e.Batch.own:
+		w.accepted = e.Seq
+		q.takeOwn(f, e)
 	case len(f.held) == 0 && f.fits(e.Batch):
 		w.accepted = e.Seq
 		q.take(f, e)
@@ -155,6 +165,39 @@ func (q *Queues) take(f *fitting, e *Enqueue) {
 	q.ack(f, e, e.Seq)
 }
 
+// takeOwn takes what the fitting sent to itself: never held back, so that full
+// queues do not wait for one another.
+func (q *Queues) takeOwn(f *fitting, e *Enqueue) {
+	f.seen[e.Stream].acked = e.Seq
+	f.own = append(f.own, e.Batch)
+	f.owned += e.Batch.Size()
+	if f.exported {
+		q.emit(Dirty{Key: itemKey(f.key, itemOwn, uint64(len(f.own)-1))})
+	}
+	q.trace(f, TraceQueued, e.Batch.Len())
+	q.ack(f, e, e.Seq)
+	if f.owned > maxOwn {
+		q.fail(f, nil, ErrRecursion)
+		return
+	}
+	q.feed(f)
+}
+
+// popOwn takes the newest batch that the fitting sent to itself.
+func (f *fitting) popOwn() Batch {
+	last := len(f.own) - 1
+	b := f.own[last]
+	f.own[last] = Batch{}
+	f.own = f.own[:last]
+	f.owned -= b.Size()
+	return b
+}
+
+// pending reports whether there is anything for a worker but the end.
+func (f *fitting) pending() bool {
+	return len(f.queue) > 0 || len(f.own) > 0 || len(f.archives) > 0
+}
+
 func (q *Queues) ack(f *fitting, e *Enqueue, seq uint64) {
 	q.emit(&Ack{
 		To: e.ReplyTo, Pipe: e.Pipe, Fitting: f.key.Fitting, Partition: q.opt.Partition,
@@ -182,7 +225,7 @@ func (q *Queues) feed(f *fitting) {
 	case f.pipe.spec == nil || f.key.Fitting >= len(f.pipe.spec.Fittings):
 	case f.worker == nil:
 		if f.needsWorker() {
-			q.start(f)
+			q.admit(f)
 		}
 	case f.worker.waiting:
 		q.answer(f)
@@ -190,7 +233,7 @@ func (q *Queues) feed(f *fitting) {
 }
 
 func (f *fitting) needsWorker() bool {
-	return len(f.queue) > 0 || len(f.archives) > 0 || f.eoi != nil && f.done == nil
+	return len(f.queue) > 0 || len(f.own) > 0 || len(f.archives) > 0 && !f.parked || f.eoi != nil && f.done == nil
 }
 
 // start starts a worker from all that earlier ones left.
@@ -202,6 +245,8 @@ func (q *Queues) start(f *fitting) {
 	q.instance++
 	f.worker = &worker{id: WorkerID{Key: f.key, Instance: q.instance}}
 	q.live++
+	f.pipe.live++
+	f.parked = false
 	q.emit(&StartWorker{
 		Worker: f.worker.id, Spec: f.pipe.spec, Partition: q.opt.Partition,
 		Attempt: uint32(q.epoch), Archives: f.archives,
@@ -218,18 +263,26 @@ func (q *Queues) start(f *fitting) {
 // answer gives a worker that asks for input the first of: archives to merge,
 // inputs, the end. It waits when there is nothing.
 func (q *Queues) answer(f *fitting) {
-	f.worker.waiting = false
+	f.worker.waiting, f.worker.stale = false, false
+	f.worker.gives++
 	switch {
 	case len(f.archives) > 0:
 		q.trace(f, TraceMerge, len(f.archives))
 		q.emit(&GiveArchives{Worker: f.worker.id, Archives: f.archives})
 		f.archives = nil
+	case len(f.own) > 0:
+		b := f.popOwn()
+		q.trace(f, TraceDequeue, b.Len())
+		q.emit(&Give{Worker: f.worker.id, Batches: []Batch{b}})
 	case len(f.queue) > 0:
 		before := f.items
 		given := f.pop(q.opt.GiveItems, q.opt.GiveBytes)
 		q.trace(f, TraceDequeue, before-f.items)
 		q.emit(&Give{Worker: f.worker.id, Batches: given})
 		q.unblock(f)
+	case f.eoi != nil && f.eoi.Probe:
+		f.worker.waiting = true
+		q.emit(GiveProbe{Worker: f.worker.id})
 	case f.eoi != nil:
 		q.emit(GiveDone{Worker: f.worker.id})
 	default:
@@ -249,14 +302,19 @@ func (q *Queues) running(w WorkerID) *fitting {
 }
 
 func (q *Queues) nextInput(w WorkerID) {
-	if f := q.running(w); f != nil && !f.worker.ordered {
+	if f := q.running(w); f != nil && !f.worker.ordered && !q.turnOver(f) {
 		q.answer(f)
 	}
 }
 
 func (q *Queues) ended(f *fitting) {
+	if f.worker.parking {
+		q.parking--
+	}
 	f.worker = nil
 	q.live--
+	f.pipe.live--
+	q.promote()
 }
 
 // archived takes a worker's archive. Out of a handoff, when it was cancelled
@@ -266,8 +324,9 @@ func (q *Queues) archived(e *Archived) {
 	if f == nil {
 		return
 	}
-	q.ended(f)
+	f.parked = e.Quiet && len(f.archives) == 0
 	f.archives = append(f.archives, e.Archive)
+	q.ended(f)
 	q.trace(f, TraceArchive, len(e.Archive))
 	q.settle(f)
 }
@@ -290,7 +349,7 @@ func (q *Queues) workerDone(e *WorkerDone) {
 	q.ended(f)
 	f.done = &result{counts: e.Counts, archive: e.Archive}
 	q.trace(f, TraceDone, int(e.Counts.In))
-	if len(f.queue) == 0 && len(f.archives) == 0 {
+	if !f.pending() {
 		q.reportDone(f)
 	}
 	q.settle(f)
@@ -301,6 +360,16 @@ func (q *Queues) reportDone(f *fitting) {
 		q.emit(&Done{
 			To: f.eoi.Coordinator, Pipe: f.key.Pipe, Fitting: f.key.Fitting,
 			Partition: q.opt.Partition, Counts: f.done.counts,
+		})
+	}
+}
+
+// workerQuiet tells the coordinator that a probed fitting had nothing to do.
+func (q *Queues) workerQuiet(e *WorkerQuiet) {
+	if f := q.running(e.Worker); f != nil && f.eoi != nil && f.eoi.Probe && !f.pending() {
+		q.emit(&Done{
+			To: f.eoi.Coordinator, Pipe: f.key.Pipe, Fitting: f.key.Fitting,
+			Partition: q.opt.Partition, Probe: true, Counts: e.Counts,
 		})
 	}
 }
@@ -320,7 +389,6 @@ func (q *Queues) workerExited(e *WorkerExited) {
 	if f == nil {
 		return
 	}
-	q.ended(f)
 	cause := errors.New("worker ended without a reason")
 	var input []byte
 	if e.Err != nil {
@@ -329,6 +397,16 @@ func (q *Queues) workerExited(e *WorkerExited) {
 			cause = e.Err.Cause
 		}
 	}
+	q.ended(f)
+	q.fail(f, input, cause)
+}
+
+// fail gives a fitting up, and so the pipe.
+func (q *Queues) fail(f *fitting, input []byte, cause error) {
+	if f.worker != nil {
+		q.emit(StopWorker{Worker: f.worker.id})
+		q.ended(f)
+	}
 	q.unexport(f)
 	f.failed = &Failed{
 		To: f.pipe.coordinator, Pipe: f.key.Pipe, Fitting: f.key.Fitting,
@@ -336,6 +414,7 @@ func (q *Queues) workerExited(e *WorkerExited) {
 	}
 	// The pipe will be destroyed; nothing here is processed any more.
 	f.queue, f.items, f.bytes, f.held, f.heldBytes, f.archives = nil, 0, 0, nil, 0, nil
+	f.own, f.owned = nil, 0
 	q.trace(f, TraceFailed, 0)
 	q.emit(f.failed)
 }
@@ -354,7 +433,7 @@ func (q *Queues) eoi(e *EOI) {
 		return
 	}
 	if q.find(Key{Pipe: e.Pipe, Fitting: e.Fitting}) == nil && !e.RunEmpty {
-		q.emit(&Done{To: e.Coordinator, Pipe: e.Pipe, Fitting: e.Fitting, Partition: q.opt.Partition})
+		q.emit(&Done{To: e.Coordinator, Pipe: e.Pipe, Fitting: e.Fitting, Partition: q.opt.Partition, Probe: e.Probe})
 		return
 	}
 	f := q.pipe(e.Pipe, e.Coordinator).fitting(e.Fitting)
@@ -362,7 +441,7 @@ func (q *Queues) eoi(e *EOI) {
 	case f == nil:
 	case f.failed != nil:
 		q.emit(f.failed)
-	case f.done != nil && len(f.queue) == 0 && len(f.archives) == 0:
+	case f.done != nil && !f.pending():
 		f.eoi = e
 		q.reportDone(f)
 	default:
@@ -370,7 +449,9 @@ func (q *Queues) eoi(e *EOI) {
 			q.trace(f, TraceEOI, f.items)
 		}
 		f.exported = q.moving && f.worker == nil
-		f.eoi = e
+		if f.eoi == nil || f.eoi.Probe {
+			f.eoi = e // a probe that comes late takes nothing back
+		}
 		q.feed(f)
 	}
 }

@@ -14,6 +14,7 @@ type imports struct {
 	head        []*fitting
 	archives    []numbered[[]byte]
 	queue       []numbered[Batch]
+	own         []numbered[Batch]
 	held        []numbered[*Enqueue]
 }
 
@@ -61,6 +62,8 @@ func (q *Queues) Import(key, value []byte) error {
 		r.b = nil
 	case itemQueue:
 		in.queue = append(in.queue, numbered[Batch]{n, r.batch()})
+	case itemOwn:
+		in.own = append(in.own, numbered[Batch]{n, r.batch()})
 	case itemHeld:
 		in.held = append(in.held, numbered[*Enqueue]{n, r.heldBatch(k, q)})
 	}
@@ -82,7 +85,7 @@ func (r *reader) head(k Key, q *Queues) *fitting {
 	}
 	f.started = r.bool()
 	if r.bool() {
-		f.eoi = &EOI{Pipe: k.Pipe, Fitting: k.Fitting, Partition: q.opt.Partition, RunEmpty: r.bool(), Coordinator: r.address()}
+		f.eoi = &EOI{Pipe: k.Pipe, Fitting: k.Fitting, Partition: q.opt.Partition, RunEmpty: r.bool(), Probe: r.bool(), Coordinator: r.address()}
 	}
 	if r.bool() {
 		f.done = &result{counts: r.counts(), archive: r.bytes()}
@@ -149,6 +152,10 @@ func (q *Queues) adoptFitting(k Key, in *imports) {
 	for _, b := range append(inOrder(in.queue), older...) {
 		f.push(b)
 	}
+	f.own = append(inOrder(in.own), f.own...)
+	for _, b := range in.own {
+		f.owned += b.v.Size()
+	}
 	held := inOrder(in.held)
 	for _, e := range held {
 		f.heldBytes += e.Batch.Size()
@@ -157,7 +164,7 @@ func (q *Queues) adoptFitting(k Key, in *imports) {
 		w.accepted = max(w.accepted, e.Seq)
 	}
 	f.held = append(held, f.held...)
-	if f.done != nil && (len(f.queue) > 0 || len(f.archives) > 0 || f.worker != nil) {
+	if f.done != nil && (f.pending() || f.worker != nil) {
 		f.archives = append([][]byte{f.done.archive}, f.archives...)
 		f.done = nil
 	}
@@ -174,7 +181,7 @@ func (f *fitting) adoptHead(h *fitting) {
 		mine.accepted, mine.acked = max(mine.accepted, w.accepted), max(mine.acked, w.acked)
 	}
 	f.started = f.started || h.started
-	if h.eoi != nil {
+	if h.eoi != nil && (f.eoi == nil || f.eoi.Probe) {
 		f.eoi = h.eoi
 	}
 	if h.done != nil {

@@ -54,6 +54,7 @@ type EOI struct {
 	Fitting     int
 	Partition   ring.Partition
 	RunEmpty    bool // run a worker even when there was no input
+	Probe       bool // the fitting may still send to itself: only tell the counts when there is nothing to do
 	Coordinator Address
 }
 
@@ -63,6 +64,7 @@ type Done struct {
 	Pipe      ID
 	Fitting   int
 	Partition ring.Partition
+	Probe     bool // answers a probe: there was nothing to do
 	Counts    Counts
 }
 
@@ -95,6 +97,7 @@ type Counts struct {
 	In      uint64   // items processed
 	Aside   uint64   // items set aside
 	Letters []Letter // the first of them
+	Own     []Sent   // items that its workers sent to the fitting itself, as Sent
 	Sent    []Sent   // items emitted, all of them acknowledged, by destination, ordered; one entry for the sink
 }
 

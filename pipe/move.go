@@ -29,7 +29,7 @@ func (q *Queues) ExportReady() bool { return q.moving && q.live == 0 }
 // export names what will not change any more: archives and queued batches.
 // Later batches are named as they come.
 func (q *Queues) export(f *fitting) {
-	if f.done != nil && (len(f.queue) > 0 || len(f.archives) > 0) {
+	if f.done != nil && f.pending() {
 		// Inputs came after the worker was done; the next owner restarts it.
 		f.archives = append([][]byte{f.done.archive}, f.archives...)
 		f.done = nil
@@ -39,6 +39,9 @@ func (q *Queues) export(f *fitting) {
 	}
 	for i := range f.queue {
 		q.emit(Dirty{Key: queueKey(f.key, f.head+uint64(i))})
+	}
+	for i := range f.own {
+		q.emit(Dirty{Key: itemKey(f.key, itemOwn, uint64(i))})
 	}
 	f.exported = true
 }
@@ -76,6 +79,7 @@ func (q *Queues) cancelled() {
 		f.exported = false
 		q.feed(f)
 	})
+	q.promote()
 }
 
 // opened begins to serve, with what was imported first in every queue.

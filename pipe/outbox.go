@@ -53,6 +53,7 @@ type OutboxOptions struct {
 	Partition ring.Partition // where the sender runs, for RouteFollow
 	ReplyTo   Address        // zero: the vnode of partition Stream.From
 	Window    int            // batches of one stream under way at a time, default 4
+	Own       bool           // send to the sender's own fitting instead of the next
 	MaxBytes  int            // bytes held before Blocked, default 4 MiB
 }
 
@@ -106,6 +107,9 @@ func NewOutbox(opt OutboxOptions, reg *Registry) (*Outbox, error) {
 		room: headerRoom(opt.Spec.Coordinator), fullItems: batchItems,
 		chunks: make([]*[chunk]*outStream, (opt.Spec.RingSize+chunk-1)/chunk),
 	}
+	if opt.Own {
+		o.to = opt.Stream.Fitting
+	}
 	if o.to >= len(opt.Spec.Fittings) {
 		o.sink = true
 		return o, nil
@@ -153,20 +157,30 @@ func (o *Outbox) Sent() []Sent {
 // send is returned by the next Flush or Step. The error is ErrTooLarge, or
 // ErrRoute when the destination's route is Direct.
 func (o *Outbox) Emit(item []byte) error {
-	var p ring.Partition
-	if !o.sink {
-		switch o.route.Kind {
-		case RouteHash:
-			p = ring.PartitionOf(o.hash(item), o.opt.Spec.RingSize)
-		case RouteConstant:
-			p = o.route.Partition
-		case RouteFollow:
-			p = o.opt.Partition
-		default:
-			return fmt.Errorf("emit to fitting %d without a partition: %w", o.to, ErrRoute)
-		}
+	p, err := o.destination(item)
+	if err != nil {
+		return err
 	}
 	return o.emit(p, item)
+}
+
+func (o *Outbox) destination(item []byte) (ring.Partition, error) {
+	if o.sink {
+		return 0, nil
+	}
+	switch o.route.Kind {
+	case RouteHash:
+		return ring.PartitionOf(o.hash(item), o.opt.Spec.RingSize), nil
+	case RouteConstant:
+		return o.route.Partition, nil
+	case RouteFollow:
+		return o.opt.Partition, nil
+	default:
+		if o.opt.Own {
+			return o.opt.Partition, nil
+		}
+		return 0, fmt.Errorf("emit to fitting %d without a partition: %w", o.to, ErrRoute)
+	}
 }
 
 // EmitTo is Emit for a destination whose route is Direct.

@@ -14,6 +14,7 @@ func (o *Outbox) AppendBinary(b []byte) ([]byte, error) {
 	b = append(b, outboxVersion)
 	b = appendStream(b, o.opt.Stream)
 	b = append(b, o.round)
+	b = appendBool(b, o.opt.Own)
 	b = binary.AppendUvarint(b, uint64(len(o.active)))
 	for _, s := range o.active {
 		b = binary.AppendUvarint(b, uint64(s.partition))
@@ -28,7 +29,7 @@ func (o *Outbox) AppendBinary(b []byte) ([]byte, error) {
 			b = appendBatch(b, e.Batch)
 		}
 		if s.build.count > 0 {
-			b = appendBatch(b, Batch{count: s.build.count, room: o.room, buf: s.build.buf})
+			b = appendBatch(b, Batch{count: s.build.count, room: o.room, own: o.opt.Own, buf: s.build.buf})
 		}
 	}
 	return b, nil
@@ -48,12 +49,17 @@ func RestoreOutbox(opt OutboxOptions, reg *Registry, data []byte) (*Outbox, erro
 	if r.err != nil {
 		return nil, fmt.Errorf("restore outbox of %d bytes: %w", len(data), r.err)
 	}
+	round := r.byte()
+	opt.Own = r.bool()
+	if r.err != nil || opt.Own && opt.Stream.Fitting < 0 {
+		return nil, fmt.Errorf("restore outbox of %d bytes: %w", len(data), ErrDamaged)
+	}
 	o, err := NewOutbox(opt, reg)
 	if err != nil {
 		return nil, err
 	}
 	// What was sent before belongs to earlier rounds; see refused.
-	o.round = r.byte() + 1
+	o.round = round + 1
 	n := r.count()
 	for range n {
 		if o.restoreStream(&r); r.err != nil {

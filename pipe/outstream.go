@@ -45,6 +45,7 @@ func (o *Outbox) seal(s *outStream) {
 
 // seat gives a batch its place in the sequence.
 func (o *Outbox) seat(s *outStream, b Batch) {
+	b.own = o.opt.Own
 	e := &Enqueue{
 		Pipe: o.opt.Spec.ID, Fitting: o.to, Partition: s.partition, Stream: o.opt.Stream,
 		Seq: s.acked + uint64(len(s.sealed)) + 1, Coordinator: o.opt.Spec.Coordinator,

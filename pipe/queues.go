@@ -4,13 +4,13 @@ import "github.com/dee2748c/baton/cluster/ring"
 
 // QueuesEvent is what happened to a pipe vnode: *Enqueue, *SpecKnown,
 // *SpecGone, *EOI, *Destroy from other nodes; NextInput, *Archived,
-// *WorkerDone, *WorkerExited, *WorkerFault from its workers; Opened, FoldReq,
-// HandoffCancelled, Seal, NodeGone, Tick from its runtime.
+// *WorkerQuiet, *WorkerDone, *WorkerExited, *WorkerFault from its workers;
+// Opened, FoldReq, HandoffCancelled, Seal, NodeGone, Tick from its runtime.
 type QueuesEvent interface{ queuesEvent() }
 
 // QueuesAction is what the shell of a pipe vnode must do, in the order given:
 // send *Ack, *Refuse, *SpecRequest, *Done, *Failed, *Destroyed; tell a worker
-// StartWorker, *Give, *GiveArchives, GiveDone, OrderArchive, StopWorker; tell
+// StartWorker, *Give, *GiveArchives, GiveProbe, GiveDone, OrderArchive, Park, StopWorker; tell
 // the runtime Dirty; note Traced.
 type QueuesAction interface{ queuesAction() }
 
@@ -22,6 +22,7 @@ type (
 	Archived struct {
 		Worker  WorkerID
 		Archive []byte
+		Quiet   bool // nothing in it has to be processed or sent
 	}
 	// WorkerDone answers GiveDone: the worker has ended and all its outputs are
 	// acknowledged. Archive is what a later start goes on from.
@@ -29,6 +30,12 @@ type (
 		Worker  WorkerID
 		Counts  Counts
 		Archive []byte
+	}
+	// WorkerQuiet answers GiveProbe: the worker waits for input, with these
+	// counts, and all its outputs are acknowledged.
+	WorkerQuiet struct {
+		Worker WorkerID
+		Counts Counts
 	}
 	// WorkerExited: the worker failed or its actor died.
 	WorkerExited struct {
@@ -79,11 +86,16 @@ type (
 		Worker   WorkerID
 		Archives [][]byte
 	}
+	// GiveProbe asks a worker to say when there is nothing to do.
+	GiveProbe struct{ Worker WorkerID }
 	// GiveDone answers NextInput: there are no more inputs.
 	GiveDone struct{ Worker WorkerID }
 	// OrderArchive asks a worker for its archive at its next boundary between
 	// inputs, whatever it waits for. Each run of a worker is asked once.
 	OrderArchive struct{ Worker WorkerID }
+	// Park asks for the archive as OrderArchive does, to make room for another
+	// worker.
+	Park struct{ Worker WorkerID }
 	// StopWorker ends a worker at once; nothing it says later counts.
 	StopWorker struct{ Worker WorkerID }
 )
@@ -111,6 +123,7 @@ func (*Archived) queuesEvent()        {}
 func (*WorkerDone) queuesEvent()      {}
 func (*WorkerExited) queuesEvent()    {}
 func (*WorkerFault) queuesEvent()     {}
+func (*WorkerQuiet) queuesEvent()     {}
 func (Opened) queuesEvent()           {}
 func (FoldReq) queuesEvent()          {}
 func (HandoffCancelled) queuesEvent() {}
@@ -128,18 +141,21 @@ func (*StartWorker) queuesAction()  {}
 func (*Give) queuesAction()         {}
 func (*GiveArchives) queuesAction() {}
 func (GiveDone) queuesAction()      {}
+func (GiveProbe) queuesAction()     {}
 func (OrderArchive) queuesAction()  {}
+func (Park) queuesAction()          {}
 func (StopWorker) queuesAction()    {}
 func (Dirty) queuesAction()         {}
 func (Traced) queuesAction()        {}
 
 // QueuesOptions configures a pipe vnode.
 type QueuesOptions struct {
-	Partition ring.Partition
-	GiveItems int  // items given to a worker at a time, at least one batch; default 1024
-	GiveBytes int  // and their bytes, so that a handoff never waits long for a boundary and no one for a turn; default 64 KiB
-	MaxHeld   int  // bytes of batches held back per fitting beyond the queue's limit, one batch excepted, default 16 MiB
-	Trace     bool // emit Traced
+	Partition  ring.Partition
+	GiveItems  int  // items given to a worker at a time, at least one batch; default 1024
+	GiveBytes  int  // and their bytes, so that a handoff never waits long for a boundary and no one for a turn; default 64 KiB
+	MaxHeld    int  // bytes of batches held back per fitting beyond the queue's limit, one batch excepted, default 16 MiB
+	MaxWorkers int  // that run at a time, default 64; the others take turns
+	Trace      bool // emit Traced
 }
 
 // Tags of Traced.
@@ -151,6 +167,7 @@ const (
 	TraceUnblock   = "unblocking" // items held back were taken
 	TraceDequeue   = "dequeue"    // items were given to the worker
 	TraceWaiting   = "waiting"    // the worker waits for items
+	TraceLimit     = "limit"      // no worker could be started for now, as many are running
 	TraceEOI       = "eoi"        // the end of inputs was announced
 	TraceDone      = "done"       // the worker has finished
 	TraceArchive   = "archive"    // the worker was archived
@@ -187,7 +204,9 @@ type Queues struct {
 	pipes    map[ID]*pipeState
 	order    []*pipeState // by first appearance
 	imports  map[Key]*imports
-	live     int // workers that have not ended
+	live     int        // workers that have not ended
+	parking  int        // of them, about to make room for others
+	waiting  []*fitting // for room to start a worker
 	out      []QueuesAction
 }
 
@@ -197,6 +216,7 @@ type pipeState struct {
 	coordinator Address
 	spec        *Spec // nil until known
 	fittings    []*fitting
+	live        int // workers that have not ended
 }
 
 // NewQueues returns a vnode that serves nothing until Opened.
@@ -206,6 +226,9 @@ func NewQueues(opt QueuesOptions) *Queues {
 	}
 	if opt.GiveBytes <= 0 {
 		opt.GiveBytes = defaultGiveBytes
+	}
+	if opt.MaxWorkers <= 0 {
+		opt.MaxWorkers = defaultMaxWorkers
 	}
 	if opt.MaxHeld <= 0 {
 		opt.MaxHeld = defaultMaxHeld
@@ -237,6 +260,8 @@ func (q *Queues) Step(e QueuesEvent) []QueuesAction {
 		q.workerDone(e)
 	case *WorkerExited:
 		q.workerExited(e)
+	case *WorkerQuiet:
+		q.workerQuiet(e)
 	case *WorkerFault:
 		q.workerFault(e)
 	case *SpecKnown:
@@ -354,13 +379,15 @@ func (q *Queues) drop(id ID) {
 	if p == nil {
 		return
 	}
+	var stopped []*fitting
 	for _, f := range p.fittings {
 		if f == nil {
 			continue
 		}
+		q.unwait(f)
 		if f.worker != nil {
 			q.emit(StopWorker{Worker: f.worker.id})
-			q.live--
+			stopped = append(stopped, f)
 		}
 		q.trace(f, TraceDestroyed, f.items)
 		q.unexport(f)
@@ -374,6 +401,9 @@ func (q *Queues) drop(id ID) {
 			q.order = append(q.order[:i], q.order[i+1:]...)
 			break
 		}
+	}
+	for _, f := range stopped {
+		q.ended(f)
 	}
 }
 
@@ -391,6 +421,7 @@ func (q *Queues) nodeGone(e NodeGone) {
 
 // tick repeats what waits for an answer.
 func (q *Queues) tick() {
+	q.turns()
 	for _, p := range q.order {
 		if p.spec == nil {
 			q.askSpec(p)

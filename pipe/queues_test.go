@@ -206,7 +206,7 @@ func keyName(k pipe.Key) string { return fmt.Sprintf("%c%d", k.Pipe[0], k.Fittin
 func workerName(w pipe.WorkerID) string { return fmt.Sprintf("%s#%d", keyName(w.Key), w.Instance) }
 
 func itemName(key []byte) string {
-	kind := []string{"spec", "head", "archive", "queue", "held"}[key[16]]
+	kind := []string{"spec", "head", "archive", "queue", "held", "own"}[key[16]]
 	if key[16] == 0 {
 		return fmt.Sprintf("%c %s", key[0], kind)
 	}
@@ -259,6 +259,10 @@ func describe(a pipe.QueuesAction) string {
 		return fmt.Sprintf("give %s the end", workerName(a.Worker))
 	case pipe.OrderArchive:
 		return fmt.Sprintf("order %s to archive", workerName(a.Worker))
+	case pipe.GiveProbe:
+		return fmt.Sprintf("probe %s", workerName(a.Worker))
+	case pipe.Park:
+		return fmt.Sprintf("park %s", workerName(a.Worker))
 	case pipe.StopWorker:
 		return fmt.Sprintf("stop %s", workerName(a.Worker))
 	case pipe.Dirty:

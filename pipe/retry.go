@@ -128,6 +128,9 @@ func (r *Runner) checkpoint() error {
 // begin sets the mark to which a failed call goes back.
 func (r *Runner) begin() {
 	r.outs[0].Mark()
+	if r.own != nil {
+		r.own.Mark()
+	}
 	r.memory.mark = r.memory.sum
 }
 
@@ -138,8 +141,8 @@ func (r *Runner) failed(cause error, last bool) error {
 		return cause
 	}
 	r.out = append(r.out, &WorkerFault{Worker: r.id, Aside: last, Err: r.workerError(cause)})
-	r.outs[0].Undo()
-	r.memory.sum, r.bad = r.memory.mark, nil
+	r.undo()
+	r.bad = nil
 	if err := r.revive(); err != nil {
 		return errors.Join(cause, err)
 	}
@@ -178,23 +181,24 @@ func (r *Runner) repeat() error {
 		}
 	}
 	out := output{r}
-	bw, _ := r.worker.(BatchWorker)
 	for _, b := range r.memory.log {
-		if bw != nil {
-			if err := bw.ProcessBatch(b, out); err != nil {
-				return err
-			}
-			continue
+		var err error
+		if bw := r.batchwise(b.own); bw != nil {
+			err = bw.ProcessBatch(b, out)
+		} else {
+			err = r.repeatItems(b.Cursor(), 0, out)
 		}
-		for item := range b.All() {
-			if err := r.worker.Process(item, out); err != nil {
-				return err
-			}
+		if err != nil {
+			return err
 		}
 	}
-	for c := r.memory.since; c.left > r.cursor.left; {
-		item, _ := c.Next()
-		if err := r.worker.Process(item, out); err != nil {
+	return r.repeatItems(r.memory.since, r.cursor.left, out)
+}
+
+func (r *Runner) repeatItems(c Cursor, left int, out output) error {
+	for c.left > left {
+		item, _ := r.next(&c)
+		if err := r.call(item, out); err != nil {
 			return err
 		}
 	}
@@ -210,7 +214,7 @@ func (r *Runner) retry(cause error) error {
 	if err := r.failed(cause, last); err != nil || !last {
 		return err
 	}
-	item, _ := r.cursor.Next()
+	item, _ := r.next(&r.cursor)
 	r.tries = 0
 	r.setAside(item, cause)
 	r.memory.since = r.cursor
@@ -219,6 +223,7 @@ func (r *Runner) retry(cause error) error {
 
 // finish calls Done, once more if it fails.
 func (r *Runner) finish() error {
+	r.ending = true
 	for try := 0; ; try++ {
 		r.begin()
 		err := r.guard(func() error { return r.worker.Done(output{r}) })
@@ -238,5 +243,5 @@ func (r *Runner) finish() error {
 
 // until returns the items from c to end, a later cursor of the same batch.
 func (c Cursor) until(end Cursor) Batch {
-	return Batch{count: c.left - end.left, buf: c.rest[:len(c.rest)-len(end.rest)]}
+	return Batch{count: c.left - end.left, own: c.own, buf: c.rest[:len(c.rest)-len(end.rest)]}
 }

@@ -9,19 +9,21 @@ import (
 	"github.com/dee2748c/baton/cluster/ring"
 )
 
-// RunnerEvent is what happened to a worker: *Give, *GiveArchives, GiveDone,
-// OrderArchive from its vnode; *Ack, *Refuse, Retry, Tick for its outputs.
+// RunnerEvent is what happened to a worker: *Give, *GiveArchives, GiveProbe,
+// GiveDone, OrderArchive, Park from its vnode; *Ack, *Refuse, Retry, Tick for its outputs.
 type RunnerEvent interface{ runnerEvent() }
 
 // RunnerAction is what the shell of a worker must do: tell its vnode NextInput,
-// *WorkerFault, *Archived, *WorkerDone, *WorkerExited; send Transmit. After one of Archived,
+// *WorkerFault, *WorkerQuiet, *Archived, *WorkerDone, *WorkerExited; send Transmit. After one of Archived,
 // WorkerDone and WorkerExited the worker has ended.
 type RunnerAction interface{ runnerAction() }
 
 func (*Give) runnerEvent()         {}
 func (*GiveArchives) runnerEvent() {}
 func (GiveDone) runnerEvent()      {}
+func (GiveProbe) runnerEvent()     {}
 func (OrderArchive) runnerEvent()  {}
+func (Park) runnerEvent()          {}
 func (*Ack) runnerEvent()          {}
 func (*Refuse) runnerEvent()       {}
 func (Retry) runnerEvent()         {}
@@ -32,6 +34,7 @@ func (*Archived) runnerAction()     {}
 func (*WorkerDone) runnerAction()   {}
 func (*WorkerExited) runnerAction() {}
 func (*WorkerFault) runnerAction()  {}
+func (*WorkerQuiet) runnerAction()  {}
 func (Transmit) runnerAction()      {}
 
 // RunnerOptions configures a worker's outbox.
@@ -81,6 +84,12 @@ type Runner struct {
 	outs    []*Outbox // [0] takes what is emitted; the others came in archives and drain
 	todo    []Batch
 	cursor  Cursor
+	nval    int
+	tried   int     // partitions that had the input in hand before
+	own     *Outbox // to the worker's own fitting, if it was ever used
+	scratch []byte
+	probed  bool   // asked to say when there is nothing to do
+	ending  bool   // Done is being called
 	before  Cursor // before the item in hand
 	input   []byte // in hand
 	tries   int    // failures at it
@@ -110,6 +119,7 @@ func NewRunner(start *StartWorker, reg *Registry, opt RunnerOptions) (*Runner, [
 			Partition: start.Partition, ReplyTo: opt.ReplyTo, Window: opt.Window, MaxBytes: opt.MaxBytes,
 		},
 	}
+	r.nval = max(1, f.NVal)
 	if err := r.start(f.Worker, start.Archives); err != nil {
 		r.fail(err)
 	} else {
@@ -125,7 +135,11 @@ func (r *Runner) Ended() bool { return r.phase == ended }
 func (r *Runner) Counts() Counts {
 	c := Counts{In: r.in, Aside: r.aside, Letters: r.letters}
 	for _, o := range r.outs {
-		c.Sent = mergeSent(c.Sent, o.Sent())
+		if o.opt.Own {
+			c.Own = mergeSent(c.Own, o.Sent())
+		} else {
+			c.Sent = mergeSent(c.Sent, o.Sent())
+		}
 	}
 	return c
 }
@@ -172,17 +186,6 @@ func (r *Runner) start(name string, archives [][]byte) error {
 	return nil
 }
 
-// init makes a worker.
-func (r *Runner) init() error {
-	return r.guard(func() (err error) {
-		r.worker, err = r.factory.Init(r.context)
-		if err == nil && r.worker == nil {
-			err = errors.New("factory returned no worker")
-		}
-		return err
-	})
-}
-
 // guard calls the worker's code and turns a panic into an error.
 func (r *Runner) guard(f func() error) (err error) {
 	defer func() {
@@ -214,7 +217,9 @@ func (r *Runner) Step(e RunnerEvent) []RunnerAction {
 	case GiveDone:
 		r.asked = false
 		err = r.finish()
-	case OrderArchive:
+	case GiveProbe:
+		r.probed = true
+	case OrderArchive, Park:
 		if err = r.archive(); err == nil {
 			return r.out
 		}
@@ -261,7 +266,7 @@ func (r *Runner) send(actions []OutboxAction) error {
 // work goes on until something has to be waited for.
 func (r *Runner) work() {
 	for len(r.todo) > 0 || r.cursor.left > 0 {
-		if r.outs[0].Blocked() {
+		if r.blocked() {
 			break
 		}
 		if err := r.process(); err != nil {
@@ -280,9 +285,11 @@ func (r *Runner) work() {
 		done := &WorkerDone{Worker: r.id, Counts: r.Counts(), Archive: r.encode(nil, false)}
 		r.phase = ended
 		r.out = append(r.out, done)
-	case r.phase == working && !r.asked && r.cursor.left == 0 && len(r.todo) == 0 && !r.outs[0].Blocked():
+	case r.phase == working && !r.asked && r.cursor.left == 0 && len(r.todo) == 0 && !r.blocked():
 		r.asked = true
 		r.out = append(r.out, NextInput{Worker: r.id})
+	default:
+		r.quiet()
 	}
 }
 
@@ -300,7 +307,7 @@ func (r *Runner) process() error {
 	if r.cursor.left == 0 {
 		b := r.todo[0]
 		r.todo = r.todo[1:]
-		if bw, ok := r.worker.(BatchWorker); ok {
+		if bw := r.batchwise(b.own); bw != nil {
 			r.begin()
 			err := r.guard(func() error { return bw.ProcessBatch(b, output{r}) })
 			if err == nil {
@@ -333,16 +340,16 @@ func (r *Runner) process() error {
 }
 
 func (r *Runner) processItems() error {
-	out, outbox := output{r}, r.outs[0]
-	for !outbox.Blocked() {
+	out := output{r}
+	for !r.blocked() {
 		r.before = r.cursor
-		item, ok := r.cursor.Next()
+		item, ok := r.next(&r.cursor)
 		if !ok {
 			return nil
 		}
 		r.input = item
 		r.begin()
-		if err := r.worker.Process(item, out); err != nil {
+		if err := r.call(item, out); err != nil {
 			return err
 		}
 		if r.bad != nil {
@@ -352,6 +359,15 @@ func (r *Runner) processItems() error {
 		r.tries = 0
 	}
 	return nil
+}
+
+// call gives the worker one input, and hands it on if the worker says so.
+func (r *Runner) call(item []byte, out output) error {
+	err := r.worker.Process(item, out)
+	if err != nil && errors.Is(err, ErrForward) {
+		return r.forward(item)
+	}
+	return err
 }
 
 func (r *Runner) fail(cause error) {

@@ -13,6 +13,7 @@ const (
 	DefaultQueueItems = 4096    // Fitting.QueueItems
 	DefaultQueueBytes = 4 << 20 // Fitting.QueueBytes
 	MaxFittings       = 256
+	MaxNVal           = 255
 )
 
 // RouteKind says how inputs of a fitting find their partition.
@@ -70,6 +71,8 @@ type Fitting struct {
 	QueueItems int    // limit of a partition's queue, default DefaultQueueItems
 	QueueBytes int    // limit of a partition's queue, default DefaultQueueBytes
 	RunEmpty   bool   // without any input run one worker, so that Done is called
+	NVal       int    // partitions that may be tried for an input, the first by its route and those after it; default 1
+	Recursive  bool   // workers may send to the fitting itself; see Output.Recurse
 }
 
 // Policy says what becomes of a pipe whose worker fails at an input for the
@@ -152,11 +155,17 @@ func (f *Fitting) validate(label string, ringSize int, reg *Registry) []error {
 	if f.QueueItems < 0 {
 		bad("queue items", fmt.Errorf("%d is negative", f.QueueItems))
 	}
+	if f.NVal < 0 || f.NVal > MaxNVal || f.NVal > max(1, ringSize) {
+		bad("nval", fmt.Errorf("%d, want at most %d and the size of the ring", f.NVal, MaxNVal))
+	}
 	if f.QueueBytes < 0 {
 		bad("queue bytes", fmt.Errorf("%d is negative", f.QueueBytes))
 	}
 	return errs
 }
+
+// sendsOwn reports whether workers of the fitting may send to it.
+func (f *Fitting) sendsOwn() bool { return f.Recursive || f.NVal > 1 }
 
 func (f *Fitting) queueItems() int {
 	if f.QueueItems == 0 {

@@ -29,6 +29,8 @@ func (s *Spec) AppendBinary(b []byte) ([]byte, error) {
 		b = binary.AppendUvarint(b, uint64(f.QueueItems))
 		b = binary.AppendUvarint(b, uint64(f.QueueBytes))
 		b = appendBool(b, f.RunEmpty)
+		b = binary.AppendUvarint(b, uint64(f.NVal))
+		b = appendBool(b, f.Recursive)
 	}
 	return b, nil
 }
@@ -54,6 +56,7 @@ func (r *reader) spec() *Spec {
 		f.Route = Route{Kind: RouteKind(r.byte()), Hash: r.string(), Partition: r.partition()}
 		f.QueueItems, f.QueueBytes = int(r.bounded(1<<31-1)), int(r.bounded(1<<31-1))
 		f.RunEmpty = r.bool()
+		f.NVal, f.Recursive = int(r.bounded(MaxNVal)), r.bool()
 		if r.err != nil {
 			return s
 		}

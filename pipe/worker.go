@@ -80,4 +80,11 @@ type Output interface {
 	Emit(item []byte)
 	// EmitTo sends the item to a partition of a fitting whose route is Direct.
 	EmitTo(p ring.Partition, item []byte)
+	// Recurse sends the item to the worker's own fitting, which must be
+	// Recursive, by its route; a Direct one sends to the worker's partition. It
+	// never waits for room, and fails (ErrRoute) in Done.
+	Recurse(item []byte)
+	// Last reports whether the input in hand may not be handed on by
+	// ErrForward: no other partition of its preference list is left.
+	Last() bool
 }

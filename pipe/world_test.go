@@ -140,12 +140,16 @@ func (w *world) queuesAction(v *vnode, a pipe.QueuesAction) {
 		v.tell(a.Worker, a)
 	case *pipe.GiveArchives:
 		v.tell(a.Worker, a)
+	case pipe.GiveProbe:
+		v.tell(a.Worker, a)
 	case pipe.GiveDone:
 		v.tell(a.Worker, a)
 	case pipe.OrderArchive:
 		if !v.moving {
 			panic("archive ordered before FOLD_REQ")
 		}
+		v.tell(a.Worker, a)
+	case pipe.Park:
 		v.tell(a.Worker, a)
 	case pipe.StopWorker:
 		delete(v.workers, a.Worker)
@@ -178,6 +182,8 @@ func (w *world) runnerActions(v *vnode, id pipe.WorkerID, actions []pipe.RunnerA
 			v.inbox = append(v.inbox, a)
 			delete(v.workers, id)
 		case *pipe.WorkerFault:
+			v.inbox = append(v.inbox, a)
+		case *pipe.WorkerQuiet:
 			v.inbox = append(v.inbox, a)
 		case pipe.Transmit:
 			w.transmit(a)

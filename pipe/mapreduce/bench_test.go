@@ -17,6 +17,8 @@ func (r *router) Emit(item []byte) {
 	r.to[ring.PartitionOf(mapreduce.KeyHash(item), len(r.to))].Append(item)
 }
 func (r *router) EmitTo(p ring.Partition, item []byte) { r.to[p].Append(item) }
+func (*router) Recurse([]byte)                         {}
+func (*router) Last() bool                             { return true }
 
 // BenchmarkWordCount runs word count over the toolchain's source in one
 // goroutine: as plain Go with one map, and through the workers of 64

@@ -84,3 +84,5 @@ func (s *shuffle) Emit(item []byte) {
 }
 
 func (s *shuffle) EmitTo(p ring.Partition, item []byte) { s.to[p].Append(item) }
+func (*shuffle) Recurse([]byte)                         {}
+func (*shuffle) Last() bool                             { return true }

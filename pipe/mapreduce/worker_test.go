@@ -32,6 +32,8 @@ type recorder struct{ items [][]byte }
 
 func (r *recorder) Emit(item []byte)                     { r.items = append(r.items, slices.Clone(item)) }
 func (r *recorder) EmitTo(_ ring.Partition, item []byte) { r.Emit(item) }
+func (*recorder) Recurse([]byte)                         {}
+func (*recorder) Last() bool                             { return true }
 
 // harness runs the two phases of a job, with archives in between: each move
 // says whether the worker that holds the state is replaced before an item.
