@@ -1,6 +1,8 @@
 package baton
 
 import (
+	"context"
+
 	"github.com/dee2748c/baton/actors"
 	"github.com/dee2748c/baton/pipe"
 )
@@ -13,7 +15,23 @@ type PipeOptions struct {
 	// OnFailure says what becomes of the pipe when a worker fails at an input
 	// for the second time.
 	OnFailure pipe.Policy
+	// Trace names the notes that OnTrace hears: tags (the Trace constants of
+	// package pipe), fittings, nodes, or pipe.TraceAll. A note may be lost. OnTrace
+	// must not block.
+	Trace   []string
+	OnTrace func(PipeTrace)
 }
+
+// PipeTrace is a note of what happens in a pipe.
+type PipeTrace = actors.TraceNote
+
+// PipeStatus is what the partitions of the cluster hold of pipes.
+type PipeStatus = actors.PipeStatus
+
+// PipeStatus asks every partition what it holds of pipes: queues, workers and
+// their counts. It returns when all have answered or ctx ends; PipeStatus.Missing
+// names those that have not.
+func (n *Node) PipeStatus(ctx context.Context) PipeStatus { return n.host.PipeStatus(ctx) }
 
 // StartPipe runs a pipe of these fittings over the whole cluster, coordinated by
 // this node. Workers and hash functions are named: those of Options.Fittings and
@@ -31,7 +49,7 @@ type PipeOptions struct {
 func (n *Node) StartPipe(fittings []pipe.Fitting, opts ...PipeOptions) (*Pipe, error) {
 	var o actors.RunOptions
 	for _, opt := range opts {
-		o.OnFailure = opt.OnFailure
+		o.OnFailure, o.Trace, o.OnTrace = opt.OnFailure, opt.Trace, opt.OnTrace
 	}
 	return n.host.Start(fittings, o)
 }

@@ -64,6 +64,9 @@ type Options struct {
 	// for each pipe and partition; ctx ends when the fold is not wanted any more,
 	// and when the host stops.
 	BeforeFold func(ctx context.Context, kind topology.Kind, p ring.Partition, query []byte) error
+	// PipeWorkers is how many workers of pipes run at a partition at a time; the
+	// others take turns. 0: the default of pipe.QueuesOptions.
+	PipeWorkers int
 	// History is where the ends of transfers are written down; nil: in memory. The Host closes it.
 	History *history.Log
 	// Events hears about transfers and jobs; optional.

@@ -8,6 +8,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"github.com/dee2748c/baton/cluster/ring"
+	"github.com/dee2748c/baton/messages"
 	"github.com/dee2748c/baton/pipe"
 	"github.com/dee2748c/baton/vnode"
 )
@@ -21,7 +22,7 @@ func (pipeKind) Volatile() bool { return true }
 func (k pipeKind) Open(p vnode.Partition) (vnode.Vnode, error) {
 	v := &pipeVnode{
 		host: k.host, partition: p.ID, workers: make(map[pipe.Key]*runningWorker),
-		queues: pipe.NewQueues(pipe.QueuesOptions{Partition: p.ID}),
+		queues: pipe.NewQueues(pipe.QueuesOptions{Partition: p.ID, Node: k.host.opts.Self.Node, MaxWorkers: k.host.opts.PipeWorkers}),
 	}
 	return v, nil
 }
@@ -67,6 +68,8 @@ func (v *pipeVnode) HandleCommand(cx *vnode.Context, cmd vnode.Command) vnode.Di
 		v.toWorker(pipe.Key{Pipe: m.Pipe, Fitting: m.Stream.Fitting}, m)
 	case *pipe.Refuse:
 		v.toWorker(pipe.Key{Pipe: m.Pipe, Fitting: m.Stream.Fitting}, m)
+	case *messages.GetWork:
+		v.host.toEndpoint(addressIn(m.ReplyTo), v.partition, workReply(v.queues.Status()))
 	case pipe.QueuesEvent:
 		v.step(m)
 	default:
@@ -153,6 +156,14 @@ func (v *pipeVnode) do(action pipe.QueuesAction) {
 	case *pipe.Give:
 		v.toWorker(x.Worker.Key, x)
 	case *pipe.GiveArchives:
+		v.toWorker(x.Worker.Key, x)
+	case pipe.Traced:
+		v.host.toEndpoint(x.To, v.partition, &messages.Trace{
+			Pipe: x.Pipe[:], Fitting: int32(x.Fitting), Tag: x.Tag, N: uint64(x.N), Items: x.Items, Cause: x.Cause,
+		})
+	case pipe.GiveProbe:
+		v.toWorker(x.Worker.Key, x)
+	case pipe.Park:
 		v.toWorker(x.Worker.Key, x)
 	case pipe.GiveDone:
 		v.toWorker(x.Worker.Key, x)

@@ -45,6 +45,12 @@ func typeOf(body any) messages.Type {
 		return messages.TypeFoldClose
 	case *messages.Progress:
 		return messages.TypeProgress
+	case *messages.Trace:
+		return messages.TypeTrace
+	case *messages.GetWork:
+		return messages.TypeGetWork
+	case *messages.WorkReply:
+		return messages.TypeWorkReply
 	}
 	return messages.TypeInvalid
 }
@@ -69,9 +75,12 @@ func encodeBody(body any) ([]byte, error) {
 	case *pipe.SpecGone:
 		return proto.Marshal(&messages.SpecReply{Pipe: m.Pipe[:], Error: &messages.Error{Code: uint32(messages.CodeNotFound)}})
 	case *pipe.EOI:
-		return proto.Marshal(&messages.EndOfInputs{Pipe: m.Pipe[:], Fitting: int32(m.Fitting), ReplyTo: addressOut(m.Coordinator), RunEmpty: m.RunEmpty})
+		return proto.Marshal(&messages.EndOfInputs{Pipe: m.Pipe[:], Fitting: int32(m.Fitting), ReplyTo: addressOut(m.Coordinator), RunEmpty: m.RunEmpty, Probe: m.Probe})
 	case *pipe.Done:
-		return proto.Marshal(&messages.Done{Pipe: m.Pipe[:], Fitting: int32(m.Fitting), In: m.Counts.In, Aside: m.Counts.Aside, Letters: lettersOut(m.Counts.Letters), Sent: sentOut(m.Counts.Sent)})
+		return proto.Marshal(&messages.Done{
+			Pipe: m.Pipe[:], Fitting: int32(m.Fitting), In: m.Counts.In, Aside: m.Counts.Aside, Probe: m.Probe,
+			Letters: lettersOut(m.Counts.Letters), Sent: sentOut(m.Counts.Sent), Own: sentOut(m.Counts.Own),
+		})
 	case *pipe.Failed:
 		return proto.Marshal(&messages.WorkerFailed{Pipe: m.Pipe[:], Fitting: int32(m.Fitting), Input: m.Input, Cause: m.Cause})
 	case *pipe.Destroy:
@@ -111,11 +120,13 @@ func decodeBody(h *messages.Header, b []byte) (any, error) {
 		return decodeSpecReply(p, b)
 	case messages.TypeEndOfInputs:
 		return decoded(b, &messages.EndOfInputs{}, func(m *messages.EndOfInputs) any {
-			return &pipe.EOI{Pipe: pipeID(m.Pipe), Fitting: int(m.Fitting), Partition: p, RunEmpty: m.RunEmpty, Coordinator: addressIn(m.ReplyTo)}
+			return &pipe.EOI{Pipe: pipeID(m.Pipe), Fitting: int(m.Fitting), Partition: p, RunEmpty: m.RunEmpty, Probe: m.Probe, Coordinator: addressIn(m.ReplyTo)}
 		})
 	case messages.TypeDone:
 		return decoded(b, &messages.Done{}, func(m *messages.Done) any {
-			return &pipe.Done{To: here, Pipe: pipeID(m.Pipe), Fitting: int(m.Fitting), Partition: p, Counts: pipe.Counts{In: m.In, Aside: m.Aside, Letters: lettersIn(m.Letters, p), Sent: sentIn(m.Sent)}}
+			return &pipe.Done{To: here, Pipe: pipeID(m.Pipe), Fitting: int(m.Fitting), Partition: p, Probe: m.Probe, Counts: pipe.Counts{
+				In: m.In, Aside: m.Aside, Letters: lettersIn(m.Letters, p), Sent: sentIn(m.Sent), Own: sentIn(m.Own),
+			}}
 		})
 	case messages.TypeWorkerFailed:
 		return decoded(b, &messages.WorkerFailed{}, func(m *messages.WorkerFailed) any {
@@ -141,6 +152,12 @@ func decodeBody(h *messages.Header, b []byte) (any, error) {
 		return decoded(b, &messages.FoldClose{}, same[*messages.FoldClose])
 	case messages.TypeProgress:
 		return decoded(b, &messages.Progress{}, same[*messages.Progress])
+	case messages.TypeTrace:
+		return decoded(b, &messages.Trace{}, same[*messages.Trace])
+	case messages.TypeGetWork:
+		return decoded(b, &messages.GetWork{}, same[*messages.GetWork])
+	case messages.TypeWorkReply:
+		return decoded(b, &messages.WorkReply{}, same[*messages.WorkReply])
 	}
 	return nil, fmt.Errorf("%v: %w", h.Type, messages.ErrUnknownType)
 }

@@ -63,6 +63,11 @@ type RunOptions struct {
 	OnFailure pipe.Policy
 	// Progress hears about progress; optional. It must not block.
 	Progress func(Progress)
+	// Trace names the notes that OnTrace hears: tags (the Trace constants of
+	// package pipe), fittings, nodes, or pipe.TraceAll. Notes may be lost. OnTrace
+	// must not block.
+	Trace   []string
+	OnTrace func(TraceNote)
 }
 
 // Start runs a pipe of these fittings.
@@ -75,7 +80,7 @@ func (h *Host) Start(fittings []pipe.Fitting, o RunOptions) (*Run, error) {
 		complete: make(chan struct{}), released: make(chan struct{}),
 	}
 	r.ctx, r.cancel = context.WithCancel(h.ctx)
-	spec := &pipe.Spec{RingSize: h.View().RingSize(), OnFailure: o.OnFailure, Fittings: fittings}
+	spec := &pipe.Spec{RingSize: h.View().RingSize(), OnFailure: o.OnFailure, Trace: o.Trace, Fittings: fittings}
 	rand.Read(spec.ID[:])
 	r.progress.Store(&Progress{Inputs: make([]uint64, len(fittings)), Bytes: make([]uint64, len(fittings))})
 	coordinator, sink := &mailbox{host: h}, &mailbox{host: h}
@@ -385,6 +390,8 @@ func (c *coordinatorActor) letter(ctx actor.Context, l *letter) {
 		c.fold(ctx, foldDone(m))
 	case *messages.Progress:
 		c.progress(m)
+	case *messages.Trace:
+		c.run.traced(l, m, c.opts.OnTrace)
 	case pipe.CoordinatorEvent:
 		c.do(ctx, c.machine.Step(m))
 	}

@@ -84,6 +84,8 @@ func (w *workerActor) do(ctx actor.Context, actions []pipe.RunnerAction) {
 		switch x := action.(type) {
 		case pipe.Transmit:
 			w.host.transmit(x, w.start.Spec.Sink)
+		case *pipe.WorkerQuiet:
+			w.host.system.Root.Send(w.vnode, info{x})
 		case *pipe.WorkerFault:
 			w.host.system.Root.Send(w.vnode, info{x})
 		case pipe.NextInput:

@@ -80,6 +80,9 @@ const (
 	TypeFoldDone     Type = 34 // FoldDone
 	TypeFoldClose    Type = 35 // FoldClose
 	TypeProgress     Type = 36 // Progress
+	TypeTrace        Type = 37 // Trace
+	TypeGetWork      Type = 38 // GetWork
+	TypeWorkReply    Type = 39 // WorkReply
 
 	TypeHandoffHello      Type = 64 // HandoffHello
 	TypeHandoffHelloReply Type = 65 // HandoffHelloReply
@@ -102,6 +105,7 @@ var typeNames = [256]string{
 	TypeWorkerFailed: "worker_failed", TypeDestroy: "destroy", TypeDestroyReply: "destroy_reply",
 	TypeFoldOpen: "fold_open", TypeFoldOpened: "fold_opened", TypeFoldStart: "fold_start", TypeFoldDone: "fold_done",
 	TypeFoldClose: "fold_close", TypeProgress: "progress",
+	TypeTrace: "trace", TypeGetWork: "get_work", TypeWorkReply: "work_reply",
 	TypeHandoffHello: "handoff_hello", TypeHandoffHelloReply: "handoff_hello_reply", TypeHandoffItems: "handoff_items",
 	TypeHandoffDelta: "handoff_delta", TypeHandoffAck: "handoff_ack", TypeHandoffFin: "handoff_fin",
 	TypeHandoffFinReply: "handoff_fin_reply", TypeHandoffAbort: "handoff_abort",

@@ -60,7 +60,7 @@ var prototypes = [256]proto.Message{
 	TypeDone: (*Done)(nil), TypeWorkerFailed: (*WorkerFailed)(nil), TypeDestroy: (*Destroy)(nil),
 	TypeDestroyReply: (*DestroyReply)(nil), TypeFoldOpen: (*FoldOpen)(nil), TypeFoldOpened: (*FoldOpened)(nil),
 	TypeFoldStart: (*FoldStart)(nil), TypeFoldDone: (*FoldDone)(nil), TypeFoldClose: (*FoldClose)(nil),
-	TypeProgress: (*Progress)(nil), TypeHandoffHello: (*HandoffHello)(nil),
+	TypeProgress: (*Progress)(nil), TypeTrace: (*Trace)(nil), TypeGetWork: (*GetWork)(nil), TypeWorkReply: (*WorkReply)(nil), TypeHandoffHello: (*HandoffHello)(nil),
 	TypeHandoffHelloReply: (*HandoffHelloReply)(nil), TypeHandoffFin: (*Fin)(nil), TypeHandoffFinReply: (*FinReply)(nil),
 	TypeHandoffAbort: (*Abort)(nil),
 }

@@ -325,7 +325,9 @@ type EndOfInputs struct {
 	Fitting int32                  `protobuf:"zigzag32,2,opt,name=fitting,proto3" json:"fitting,omitempty"`
 	ReplyTo *Address               `protobuf:"bytes,3,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
 	// Run a worker even when there was no input.
-	RunEmpty      bool `protobuf:"varint,4,opt,name=run_empty,json=runEmpty,proto3" json:"run_empty,omitempty"`
+	RunEmpty bool `protobuf:"varint,4,opt,name=run_empty,json=runEmpty,proto3" json:"run_empty,omitempty"`
+	// The fitting may still send to itself: only tell the counts when there is nothing to do.
+	Probe         bool `protobuf:"varint,5,opt,name=probe,proto3" json:"probe,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -384,6 +386,13 @@ func (x *EndOfInputs) GetReplyTo() *Address {
 func (x *EndOfInputs) GetRunEmpty() bool {
 	if x != nil {
 		return x.RunEmpty
+	}
+	return false
+}
+
+func (x *EndOfInputs) GetProbe() bool {
+	if x != nil {
+		return x.Probe
 	}
 	return false
 }
@@ -450,9 +459,13 @@ type Done struct {
 	In   uint64  `protobuf:"varint,3,opt,name=in,proto3" json:"in,omitempty"`
 	Sent []*Sent `protobuf:"bytes,4,rep,name=sent,proto3" json:"sent,omitempty"`
 	// Items set aside, and the first of them.
-	Aside         uint64    `protobuf:"varint,7,opt,name=aside,proto3" json:"aside,omitempty"`
-	Letters       []*Letter `protobuf:"bytes,8,rep,name=letters,proto3" json:"letters,omitempty"`
-	Error         *Error    `protobuf:"bytes,15,opt,name=error,proto3" json:"error,omitempty"`
+	Aside   uint64    `protobuf:"varint,7,opt,name=aside,proto3" json:"aside,omitempty"`
+	Letters []*Letter `protobuf:"bytes,8,rep,name=letters,proto3" json:"letters,omitempty"`
+	// Items that the fitting sent to itself.
+	Own []*Sent `protobuf:"bytes,9,rep,name=own,proto3" json:"own,omitempty"`
+	// It answers a probe: there was nothing to do, but the worker goes on.
+	Probe         bool   `protobuf:"varint,10,opt,name=probe,proto3" json:"probe,omitempty"`
+	Error         *Error `protobuf:"bytes,15,opt,name=error,proto3" json:"error,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -527,6 +540,20 @@ func (x *Done) GetLetters() []*Letter {
 		return x.Letters
 	}
 	return nil
+}
+
+func (x *Done) GetOwn() []*Sent {
+	if x != nil {
+		return x.Own
+	}
+	return nil
+}
+
+func (x *Done) GetProbe() bool {
+	if x != nil {
+		return x.Probe
+	}
+	return false
 }
 
 func (x *Done) GetError() *Error {
@@ -1303,6 +1330,330 @@ func (x *Progress) GetBytes() uint64 {
 	return 0
 }
 
+// Trace is a note for whoever watches a pipe. It is sent once.
+type Trace struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pipe          []byte                 `protobuf:"bytes,1,opt,name=pipe,proto3" json:"pipe,omitempty"`
+	Fitting       int32                  `protobuf:"zigzag32,2,opt,name=fitting,proto3" json:"fitting,omitempty"`
+	Tag           string                 `protobuf:"bytes,3,opt,name=tag,proto3" json:"tag,omitempty"`
+	N             uint64                 `protobuf:"varint,4,opt,name=n,proto3" json:"n,omitempty"`
+	Items         [][]byte               `protobuf:"bytes,5,rep,name=items,proto3" json:"items,omitempty"`
+	Cause         string                 `protobuf:"bytes,6,opt,name=cause,proto3" json:"cause,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trace) Reset() {
+	*x = Trace{}
+	mi := &file_messages_pipe_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trace) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trace) ProtoMessage() {}
+
+func (x *Trace) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_pipe_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trace.ProtoReflect.Descriptor instead.
+func (*Trace) Descriptor() ([]byte, []int) {
+	return file_messages_pipe_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Trace) GetPipe() []byte {
+	if x != nil {
+		return x.Pipe
+	}
+	return nil
+}
+
+func (x *Trace) GetFitting() int32 {
+	if x != nil {
+		return x.Fitting
+	}
+	return 0
+}
+
+func (x *Trace) GetTag() string {
+	if x != nil {
+		return x.Tag
+	}
+	return ""
+}
+
+func (x *Trace) GetN() uint64 {
+	if x != nil {
+		return x.N
+	}
+	return 0
+}
+
+func (x *Trace) GetItems() [][]byte {
+	if x != nil {
+		return x.Items
+	}
+	return nil
+}
+
+func (x *Trace) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+// GetWork asks a partition what it holds of pipes.
+type GetWork struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	ReplyTo       *Address               `protobuf:"bytes,1,opt,name=reply_to,json=replyTo,proto3" json:"reply_to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetWork) Reset() {
+	*x = GetWork{}
+	mi := &file_messages_pipe_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetWork) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetWork) ProtoMessage() {}
+
+func (x *GetWork) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_pipe_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetWork.ProtoReflect.Descriptor instead.
+func (*GetWork) Descriptor() ([]byte, []int) {
+	return file_messages_pipe_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *GetWork) GetReplyTo() *Address {
+	if x != nil {
+		return x.ReplyTo
+	}
+	return nil
+}
+
+// WorkReply answers GetWork.
+type WorkReply struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Work          []*Work                `protobuf:"bytes,1,rep,name=work,proto3" json:"work,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WorkReply) Reset() {
+	*x = WorkReply{}
+	mi := &file_messages_pipe_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WorkReply) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WorkReply) ProtoMessage() {}
+
+func (x *WorkReply) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_pipe_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WorkReply.ProtoReflect.Descriptor instead.
+func (*WorkReply) Descriptor() ([]byte, []int) {
+	return file_messages_pipe_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *WorkReply) GetWork() []*Work {
+	if x != nil {
+		return x.Work
+	}
+	return nil
+}
+
+// Work is one fitting of one pipe at the partition.
+type Work struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Pipe          []byte                 `protobuf:"bytes,1,opt,name=pipe,proto3" json:"pipe,omitempty"`
+	Fitting       int32                  `protobuf:"zigzag32,2,opt,name=fitting,proto3" json:"fitting,omitempty"`
+	Name          string                 `protobuf:"bytes,3,opt,name=name,proto3" json:"name,omitempty"`
+	Coordinator   *Address               `protobuf:"bytes,4,opt,name=coordinator,proto3" json:"coordinator,omitempty"`
+	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`
+	Moving        bool                   `protobuf:"varint,6,opt,name=moving,proto3" json:"moving,omitempty"`
+	Eoi           bool                   `protobuf:"varint,7,opt,name=eoi,proto3" json:"eoi,omitempty"`
+	Items         uint64                 `protobuf:"varint,8,opt,name=items,proto3" json:"items,omitempty"`
+	Bytes         uint64                 `protobuf:"varint,9,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	HeldItems     uint64                 `protobuf:"varint,10,opt,name=held_items,json=heldItems,proto3" json:"held_items,omitempty"`
+	HeldBytes     uint64                 `protobuf:"varint,11,opt,name=held_bytes,json=heldBytes,proto3" json:"held_bytes,omitempty"`
+	In            uint64                 `protobuf:"varint,12,opt,name=in,proto3" json:"in,omitempty"`
+	Out           uint64                 `protobuf:"varint,13,opt,name=out,proto3" json:"out,omitempty"`
+	Faults        uint64                 `protobuf:"varint,14,opt,name=faults,proto3" json:"faults,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Work) Reset() {
+	*x = Work{}
+	mi := &file_messages_pipe_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Work) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Work) ProtoMessage() {}
+
+func (x *Work) ProtoReflect() protoreflect.Message {
+	mi := &file_messages_pipe_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Work.ProtoReflect.Descriptor instead.
+func (*Work) Descriptor() ([]byte, []int) {
+	return file_messages_pipe_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *Work) GetPipe() []byte {
+	if x != nil {
+		return x.Pipe
+	}
+	return nil
+}
+
+func (x *Work) GetFitting() int32 {
+	if x != nil {
+		return x.Fitting
+	}
+	return 0
+}
+
+func (x *Work) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Work) GetCoordinator() *Address {
+	if x != nil {
+		return x.Coordinator
+	}
+	return nil
+}
+
+func (x *Work) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Work) GetMoving() bool {
+	if x != nil {
+		return x.Moving
+	}
+	return false
+}
+
+func (x *Work) GetEoi() bool {
+	if x != nil {
+		return x.Eoi
+	}
+	return false
+}
+
+func (x *Work) GetItems() uint64 {
+	if x != nil {
+		return x.Items
+	}
+	return 0
+}
+
+func (x *Work) GetBytes() uint64 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *Work) GetHeldItems() uint64 {
+	if x != nil {
+		return x.HeldItems
+	}
+	return 0
+}
+
+func (x *Work) GetHeldBytes() uint64 {
+	if x != nil {
+		return x.HeldBytes
+	}
+	return 0
+}
+
+func (x *Work) GetIn() uint64 {
+	if x != nil {
+		return x.In
+	}
+	return 0
+}
+
+func (x *Work) GetOut() uint64 {
+	if x != nil {
+		return x.Out
+	}
+	return 0
+}
+
+func (x *Work) GetFaults() uint64 {
+	if x != nil {
+		return x.Faults
+	}
+	return 0
+}
+
 var File_messages_pipe_proto protoreflect.FileDescriptor
 
 const file_messages_pipe_proto_rawDesc = "" +
@@ -1327,22 +1678,26 @@ const file_messages_pipe_proto_rawDesc = "" +
 	"\tSpecReply\x12\x12\n" +
 	"\x04pipe\x18\x01 \x01(\fR\x04pipe\x12\x12\n" +
 	"\x04spec\x18\x02 \x01(\fR\x04spec\x12\"\n" +
-	"\x05error\x18\x0f \x01(\v2\f.baton.ErrorR\x05error\"\x83\x01\n" +
+	"\x05error\x18\x0f \x01(\v2\f.baton.ErrorR\x05error\"\x99\x01\n" +
 	"\vEndOfInputs\x12\x12\n" +
 	"\x04pipe\x18\x01 \x01(\fR\x04pipe\x12\x18\n" +
 	"\afitting\x18\x02 \x01(\x11R\afitting\x12)\n" +
 	"\breply_to\x18\x03 \x01(\v2\x0e.baton.AddressR\areplyTo\x12\x1b\n" +
-	"\trun_empty\x18\x04 \x01(\bR\brunEmpty\":\n" +
+	"\trun_empty\x18\x04 \x01(\bR\brunEmpty\x12\x14\n" +
+	"\x05probe\x18\x05 \x01(\bR\x05probe\":\n" +
 	"\x04Sent\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\rR\tpartition\x12\x14\n" +
-	"\x05items\x18\x02 \x01(\x04R\x05items\"\xd4\x01\n" +
+	"\x05items\x18\x02 \x01(\x04R\x05items\"\x89\x02\n" +
 	"\x04Done\x12\x12\n" +
 	"\x04pipe\x18\x01 \x01(\fR\x04pipe\x12\x18\n" +
 	"\afitting\x18\x02 \x01(\x11R\afitting\x12\x0e\n" +
 	"\x02in\x18\x03 \x01(\x04R\x02in\x12\x1f\n" +
 	"\x04sent\x18\x04 \x03(\v2\v.baton.SentR\x04sent\x12\x14\n" +
 	"\x05aside\x18\a \x01(\x04R\x05aside\x12'\n" +
-	"\aletters\x18\b \x03(\v2\r.baton.LetterR\aletters\x12\"\n" +
+	"\aletters\x18\b \x03(\v2\r.baton.LetterR\aletters\x12\x1d\n" +
+	"\x03own\x18\t \x03(\v2\v.baton.SentR\x03own\x12\x14\n" +
+	"\x05probe\x18\n" +
+	" \x01(\bR\x05probe\x12\"\n" +
 	"\x05error\x18\x0f \x01(\v2\f.baton.ErrorR\x05errorJ\x04\b\x05\x10\x06J\x04\b\x06\x10\a\"H\n" +
 	"\x06Letter\x12\x14\n" +
 	"\x05input\x18\x01 \x01(\fR\x05input\x12\x12\n" +
@@ -1404,7 +1759,36 @@ const file_messages_pipe_proto_rawDesc = "" +
 	"\x02in\x18\x04 \x01(\x04R\x02in\x12\x10\n" +
 	"\x03out\x18\x05 \x01(\x04R\x03out\x12\x16\n" +
 	"\x06queued\x18\x06 \x01(\x04R\x06queued\x12\x14\n" +
-	"\x05bytes\x18\a \x01(\x04R\x05bytesB$Z\"github.com/dee2748c/baton/messagesb\x06proto3"
+	"\x05bytes\x18\a \x01(\x04R\x05bytes\"\x81\x01\n" +
+	"\x05Trace\x12\x12\n" +
+	"\x04pipe\x18\x01 \x01(\fR\x04pipe\x12\x18\n" +
+	"\afitting\x18\x02 \x01(\x11R\afitting\x12\x10\n" +
+	"\x03tag\x18\x03 \x01(\tR\x03tag\x12\f\n" +
+	"\x01n\x18\x04 \x01(\x04R\x01n\x12\x14\n" +
+	"\x05items\x18\x05 \x03(\fR\x05items\x12\x14\n" +
+	"\x05cause\x18\x06 \x01(\tR\x05cause\"4\n" +
+	"\aGetWork\x12)\n" +
+	"\breply_to\x18\x01 \x01(\v2\x0e.baton.AddressR\areplyTo\",\n" +
+	"\tWorkReply\x12\x1f\n" +
+	"\x04work\x18\x01 \x03(\v2\v.baton.WorkR\x04work\"\xde\x02\n" +
+	"\x04Work\x12\x12\n" +
+	"\x04pipe\x18\x01 \x01(\fR\x04pipe\x12\x18\n" +
+	"\afitting\x18\x02 \x01(\x11R\afitting\x12\x12\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\x120\n" +
+	"\vcoordinator\x18\x04 \x01(\v2\x0e.baton.AddressR\vcoordinator\x12\x14\n" +
+	"\x05state\x18\x05 \x01(\tR\x05state\x12\x16\n" +
+	"\x06moving\x18\x06 \x01(\bR\x06moving\x12\x10\n" +
+	"\x03eoi\x18\a \x01(\bR\x03eoi\x12\x14\n" +
+	"\x05items\x18\b \x01(\x04R\x05items\x12\x14\n" +
+	"\x05bytes\x18\t \x01(\x04R\x05bytes\x12\x1d\n" +
+	"\n" +
+	"held_items\x18\n" +
+	" \x01(\x04R\theldItems\x12\x1d\n" +
+	"\n" +
+	"held_bytes\x18\v \x01(\x04R\theldBytes\x12\x0e\n" +
+	"\x02in\x18\f \x01(\x04R\x02in\x12\x10\n" +
+	"\x03out\x18\r \x01(\x04R\x03out\x12\x16\n" +
+	"\x06faults\x18\x0e \x01(\x04R\x06faultsB$Z\"github.com/dee2748c/baton/messagesb\x06proto3"
 
 var (
 	file_messages_pipe_proto_rawDescOnce sync.Once
@@ -1418,7 +1802,7 @@ func file_messages_pipe_proto_rawDescGZIP() []byte {
 	return file_messages_pipe_proto_rawDescData
 }
 
-var file_messages_pipe_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_messages_pipe_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_messages_pipe_proto_goTypes = []any{
 	(*Stream)(nil),       // 0: baton.Stream
 	(*PipeAck)(nil),      // 1: baton.PipeAck
@@ -1438,29 +1822,37 @@ var file_messages_pipe_proto_goTypes = []any{
 	(*FoldDone)(nil),     // 15: baton.FoldDone
 	(*FoldClose)(nil),    // 16: baton.FoldClose
 	(*Progress)(nil),     // 17: baton.Progress
-	(*Address)(nil),      // 18: baton.Address
-	(*Error)(nil),        // 19: baton.Error
+	(*Trace)(nil),        // 18: baton.Trace
+	(*GetWork)(nil),      // 19: baton.GetWork
+	(*WorkReply)(nil),    // 20: baton.WorkReply
+	(*Work)(nil),         // 21: baton.Work
+	(*Address)(nil),      // 22: baton.Address
+	(*Error)(nil),        // 23: baton.Error
 }
 var file_messages_pipe_proto_depIdxs = []int32{
 	0,  // 0: baton.PipeAck.stream:type_name -> baton.Stream
 	0,  // 1: baton.PipeRefuse.stream:type_name -> baton.Stream
-	18, // 2: baton.GetSpec.reply_to:type_name -> baton.Address
-	19, // 3: baton.SpecReply.error:type_name -> baton.Error
-	18, // 4: baton.EndOfInputs.reply_to:type_name -> baton.Address
+	22, // 2: baton.GetSpec.reply_to:type_name -> baton.Address
+	23, // 3: baton.SpecReply.error:type_name -> baton.Error
+	22, // 4: baton.EndOfInputs.reply_to:type_name -> baton.Address
 	6,  // 5: baton.Done.sent:type_name -> baton.Sent
 	8,  // 6: baton.Done.letters:type_name -> baton.Letter
-	19, // 7: baton.Done.error:type_name -> baton.Error
-	18, // 8: baton.Destroy.reply_to:type_name -> baton.Address
-	19, // 9: baton.DestroyReply.error:type_name -> baton.Error
-	18, // 10: baton.FoldOpen.reply_to:type_name -> baton.Address
-	18, // 11: baton.FoldOpened.source:type_name -> baton.Address
-	19, // 12: baton.FoldOpened.error:type_name -> baton.Error
-	19, // 13: baton.FoldDone.error:type_name -> baton.Error
-	14, // [14:14] is the sub-list for method output_type
-	14, // [14:14] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	6,  // 7: baton.Done.own:type_name -> baton.Sent
+	23, // 8: baton.Done.error:type_name -> baton.Error
+	22, // 9: baton.Destroy.reply_to:type_name -> baton.Address
+	23, // 10: baton.DestroyReply.error:type_name -> baton.Error
+	22, // 11: baton.FoldOpen.reply_to:type_name -> baton.Address
+	22, // 12: baton.FoldOpened.source:type_name -> baton.Address
+	23, // 13: baton.FoldOpened.error:type_name -> baton.Error
+	23, // 14: baton.FoldDone.error:type_name -> baton.Error
+	22, // 15: baton.GetWork.reply_to:type_name -> baton.Address
+	21, // 16: baton.WorkReply.work:type_name -> baton.Work
+	22, // 17: baton.Work.coordinator:type_name -> baton.Address
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_messages_pipe_proto_init() }
@@ -1475,7 +1867,7 @@ func file_messages_pipe_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_messages_pipe_proto_rawDesc), len(file_messages_pipe_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -28,7 +28,7 @@ func (q *Queues) admit(f *fitting) {
 	for _, p := range q.order {
 		for _, x := range p.fittings {
 			if x != nil && x.worker != nil && x.worker.waiting && !q.answered() {
-				q.park(x)
+				q.emit(GiveProbe{Worker: x.worker.id}) // parked as soon as it has nothing to send
 			}
 		}
 	}
@@ -75,9 +75,14 @@ func (q *Queues) park(f *fitting) {
 	q.emit(Park{Worker: f.worker.id})
 }
 
-// turnOver parks a worker that asks for more after its turn.
-func (q *Queues) turnOver(f *fitting) bool {
-	if q.answered() || f.worker.gives < turnGives && (f.pending() || f.eoi != nil) {
+// turnOver parks a worker that asks for more after its turn, or for what there is
+// not. One that has still to send keeps its place: it would come back at once.
+func (q *Queues) turnOver(f *fitting, settled bool) bool {
+	over := f.worker.gives >= turnGives
+	if f.eoi == nil && !f.pending() {
+		over = settled
+	}
+	if q.answered() || !over {
 		return false
 	}
 	q.park(f)

@@ -121,6 +121,7 @@ func (f *fitting) appendHead(b []byte) []byte {
 		b = binary.AppendUvarint(b, f.seen[s].acked)
 	}
 	b = appendBool(b, f.started)
+	b = binary.AppendUvarint(b, f.faults)
 	b = appendBool(b, f.eoi != nil)
 	if f.eoi != nil {
 		b = appendBool(b, f.eoi.RunEmpty)

@@ -15,12 +15,15 @@ type fitting struct {
 	pipe *pipeState
 	key  Key
 
-	queue []Batch // taken and acknowledged
-	head  uint64  // number of queue[0] among all batches ever queued
-	items int     // in queue
-	bytes int     // in queue
-	own   []Batch // what the fitting sent to itself, the newest last: it goes first
-	owned int     // bytes in own
+	queue  []Batch // taken and acknowledged
+	head   uint64  // number of queue[0] among all batches ever queued
+	items  int     // in queue
+	in     uint64  // processed, as the worker said last
+	out    uint64  // emitted, likewise
+	faults uint64
+	bytes  int     // in queue
+	own    []Batch // what the fitting sent to itself, the newest last: it goes first
+	owned  int     // bytes in own
 
 	held      []*Enqueue // beyond the queue's limit, in order of arrival; none while queue is empty
 	heldBytes int
@@ -30,6 +33,7 @@ type fitting struct {
 	started  bool     // some worker ran before
 	waits    bool     // for room to start its worker
 	parked   bool     // archives have nothing left to do or to send
+	quiet    *Counts  // what the worker that left them said of itself last
 	archives [][]byte // of earlier workers, not yet merged, the oldest first
 	eoi      *EOI
 	done     *result
@@ -161,7 +165,7 @@ func (q *Queues) take(f *fitting, e *Enqueue) {
 	if f.exported {
 		q.emit(Dirty{Key: queueKey(f.key, f.head+uint64(len(f.queue))-1)})
 	}
-	q.trace(f, TraceQueued, e.Batch.Len())
+	q.traceBatch(f, TraceQueued, e.Batch)
 	q.ack(f, e, e.Seq)
 }
 
@@ -174,7 +178,7 @@ func (q *Queues) takeOwn(f *fitting, e *Enqueue) {
 	if f.exported {
 		q.emit(Dirty{Key: itemKey(f.key, itemOwn, uint64(len(f.own)-1))})
 	}
-	q.trace(f, TraceQueued, e.Batch.Len())
+	q.traceBatch(f, TraceQueued, e.Batch)
 	q.ack(f, e, e.Seq)
 	if f.owned > maxOwn {
 		q.fail(f, nil, ErrRecursion)
@@ -233,7 +237,13 @@ func (q *Queues) feed(f *fitting) {
 }
 
 func (f *fitting) needsWorker() bool {
-	return len(f.queue) > 0 || len(f.own) > 0 || len(f.archives) > 0 && !f.parked || f.eoi != nil && f.done == nil
+	return len(f.queue) > 0 || len(f.own) > 0 || len(f.archives) > 0 && !f.parked ||
+		f.eoi != nil && f.done == nil && !f.wasQuiet()
+}
+
+// wasQuiet reports whether a probe is answered by what a parked worker said.
+func (f *fitting) wasQuiet() bool {
+	return f.eoi.Probe && f.parked && f.quiet != nil && len(f.queue) == 0 && len(f.own) == 0
 }
 
 // start starts a worker from all that earlier ones left.
@@ -246,7 +256,7 @@ func (q *Queues) start(f *fitting) {
 	f.worker = &worker{id: WorkerID{Key: f.key, Instance: q.instance}}
 	q.live++
 	f.pipe.live++
-	f.parked = false
+	f.parked, f.quiet = false, nil
 	q.emit(&StartWorker{
 		Worker: f.worker.id, Spec: f.pipe.spec, Partition: q.opt.Partition,
 		Attempt: uint32(q.epoch), Archives: f.archives,
@@ -271,10 +281,12 @@ func (q *Queues) answer(f *fitting) {
 		q.emit(&GiveArchives{Worker: f.worker.id, Archives: f.archives})
 		f.archives = nil
 	case len(f.own) > 0:
+		f.quiet = nil
 		b := f.popOwn()
 		q.trace(f, TraceDequeue, b.Len())
 		q.emit(&Give{Worker: f.worker.id, Batches: []Batch{b}})
 	case len(f.queue) > 0:
+		f.quiet = nil
 		before := f.items
 		given := f.pop(q.opt.GiveItems, q.opt.GiveBytes)
 		q.trace(f, TraceDequeue, before-f.items)
@@ -288,6 +300,9 @@ func (q *Queues) answer(f *fitting) {
 	default:
 		f.worker.waiting = true
 		q.trace(f, TraceWaiting, 0)
+		if !q.answered() {
+			q.emit(GiveProbe{Worker: f.worker.id})
+		}
 	}
 }
 
@@ -301,8 +316,13 @@ func (q *Queues) running(w WorkerID) *fitting {
 	return f
 }
 
-func (q *Queues) nextInput(w WorkerID) {
-	if f := q.running(w); f != nil && !f.worker.ordered && !q.turnOver(f) {
+func (q *Queues) nextInput(e NextInput) {
+	f := q.running(e.Worker)
+	if f == nil {
+		return
+	}
+	f.in, f.out = e.In, e.Out
+	if !f.worker.ordered && !q.turnOver(f, e.Settled) {
 		q.answer(f)
 	}
 }
@@ -366,12 +386,24 @@ func (q *Queues) reportDone(f *fitting) {
 
 // workerQuiet tells the coordinator that a probed fitting had nothing to do.
 func (q *Queues) workerQuiet(e *WorkerQuiet) {
-	if f := q.running(e.Worker); f != nil && f.eoi != nil && f.eoi.Probe && !f.pending() {
-		q.emit(&Done{
-			To: f.eoi.Coordinator, Pipe: f.key.Pipe, Fitting: f.key.Fitting,
-			Partition: q.opt.Partition, Probe: true, Counts: e.Counts,
-		})
+	f := q.running(e.Worker)
+	if f == nil || f.pending() || f.worker.ordered {
+		return
 	}
+	f.quiet = &e.Counts
+	if f.eoi != nil && f.eoi.Probe {
+		q.reportQuiet(f)
+	}
+	if !q.answered() {
+		q.park(f)
+	}
+}
+
+func (q *Queues) reportQuiet(f *fitting) {
+	q.emit(&Done{
+		To: f.eoi.Coordinator, Pipe: f.key.Pipe, Fitting: f.key.Fitting,
+		Partition: q.opt.Partition, Probe: true, Counts: *f.quiet,
+	})
 }
 
 func (q *Queues) workerFault(e *WorkerFault) {
@@ -380,7 +412,10 @@ func (q *Queues) workerFault(e *WorkerFault) {
 		if e.Aside {
 			tag = TraceAside
 		}
-		q.trace(f, tag, 1)
+		f.faults++
+		if q.traced(f) {
+			q.note(f, Traced{Tag: tag, N: 1, Items: [][]byte{e.Err.Input}, Cause: reportable(e.Err.Cause)})
+		}
 	}
 }
 
@@ -403,6 +438,7 @@ func (q *Queues) workerExited(e *WorkerExited) {
 
 // fail gives a fitting up, and so the pipe.
 func (q *Queues) fail(f *fitting, input []byte, cause error) {
+	q.unwait(f)
 	if f.worker != nil {
 		q.emit(StopWorker{Worker: f.worker.id})
 		q.ended(f)
@@ -415,7 +451,9 @@ func (q *Queues) fail(f *fitting, input []byte, cause error) {
 	// The pipe will be destroyed; nothing here is processed any more.
 	f.queue, f.items, f.bytes, f.held, f.heldBytes, f.archives = nil, 0, 0, nil, 0, nil
 	f.own, f.owned = nil, 0
-	q.trace(f, TraceFailed, 0)
+	if q.traced(f) {
+		q.note(f, Traced{Tag: TraceFailed, Items: [][]byte{input}, Cause: f.failed.Cause})
+	}
 	q.emit(f.failed)
 }
 
@@ -451,6 +489,9 @@ func (q *Queues) eoi(e *EOI) {
 		f.exported = q.moving && f.worker == nil
 		if f.eoi == nil || f.eoi.Probe {
 			f.eoi = e // a probe that comes late takes nothing back
+		}
+		if f.worker == nil && f.wasQuiet() {
+			q.reportQuiet(f)
 		}
 		q.feed(f)
 	}

@@ -84,6 +84,7 @@ func (r *reader) head(k Key, q *Queues) *fitting {
 		f.seen[s] = &window{accepted: r.uvarint(), acked: r.uvarint()}
 	}
 	f.started = r.bool()
+	f.faults = r.uvarint()
 	if r.bool() {
 		f.eoi = &EOI{Pipe: k.Pipe, Fitting: k.Fitting, Partition: q.opt.Partition, RunEmpty: r.bool(), Probe: r.bool(), Coordinator: r.address()}
 	}
@@ -181,6 +182,7 @@ func (f *fitting) adoptHead(h *fitting) {
 		mine.accepted, mine.acked = max(mine.accepted, w.accepted), max(mine.acked, w.acked)
 	}
 	f.started = f.started || h.started
+	f.faults += h.faults
 	if h.eoi != nil && (f.eoi == nil || f.eoi.Probe) {
 		f.eoi = h.eoi
 	}

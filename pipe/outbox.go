@@ -83,6 +83,7 @@ type Outbox struct {
 	active    []*outStream         // in order of first use
 	idle      []*outStream         // with items to send and nothing under way
 	bytes     int                  // held
+	items     uint64               // emitted
 	stalled   int                  // streams with batches that wait for the window
 	unsettled int                  // streams with anything unsent or unacknowledged
 	round     uint8                // of ticks
@@ -206,6 +207,7 @@ func (o *Outbox) emit(p ring.Partition, item []byte) error {
 	before := s.build.Size()
 	s.build.Append(item)
 	s.items++
+	o.items++
 	size := s.build.Size()
 	o.bytes += size - before
 	if size >= batchFull || s.build.count >= o.fullItems {

@@ -84,6 +84,7 @@ func (o *Outbox) restoreStream(r *reader) {
 		return
 	}
 	s.acked, s.items, s.ackRound = r.uvarint(), r.uvarint(), o.round-1
+	o.items += s.items
 	n := r.count()
 	for range n {
 		b := r.batch()

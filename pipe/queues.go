@@ -17,7 +17,11 @@ type QueuesAction interface{ queuesAction() }
 // Events of workers.
 type (
 	// NextInput asks for inputs: everything given before is processed.
-	NextInput struct{ Worker WorkerID }
+	NextInput struct {
+		Worker  WorkerID
+		Settled bool   // and all outputs are acknowledged
+		In, Out uint64 // items so far
+	}
 	// Archived answers OrderArchive; the worker has ended.
 	Archived struct {
 		Worker  WorkerID
@@ -105,11 +109,15 @@ type (
 	// Dirty: the exported item of the key has changed or gone; see
 	// Queues.ExportItem.
 	Dirty struct{ Key []byte }
-	// Traced is a note for whoever watches; only with QueuesOptions.Trace.
+	// Traced is a note for whoever watches, if Spec.Trace or QueuesOptions.Trace
+	// asks for it. It is sent once and may be lost.
 	Traced struct {
 		Key
-		Tag string // see the Trace constants
-		N   int    // items
+		To    Address  // the pipe's coordinator
+		Tag   string   // see the Trace constants
+		N     int      // items
+		Items [][]byte // some of them, of what was queued
+		Cause string   // of a failure
 	}
 )
 
@@ -151,11 +159,12 @@ func (Traced) queuesAction()        {}
 // QueuesOptions configures a pipe vnode.
 type QueuesOptions struct {
 	Partition  ring.Partition
-	GiveItems  int  // items given to a worker at a time, at least one batch; default 1024
-	GiveBytes  int  // and their bytes, so that a handoff never waits long for a boundary and no one for a turn; default 64 KiB
-	MaxHeld    int  // bytes of batches held back per fitting beyond the queue's limit, one batch excepted, default 16 MiB
-	MaxWorkers int  // that run at a time, default 64; the others take turns
-	Trace      bool // emit Traced
+	GiveItems  int         // items given to a worker at a time, at least one batch; default 1024
+	GiveBytes  int         // and their bytes, so that a handoff never waits long for a boundary and no one for a turn; default 64 KiB
+	MaxHeld    int         // bytes of batches held back per fitting beyond the queue's limit, one batch excepted, default 16 MiB
+	MaxWorkers int         // that run at a time, default 64; the others take turns
+	Trace      bool        // emit Traced for all pipes
+	Node       ring.NodeID // the node's name, for Spec.Trace
 }
 
 // Tags of Traced.
@@ -216,7 +225,8 @@ type pipeState struct {
 	coordinator Address
 	spec        *Spec // nil until known
 	fittings    []*fitting
-	live        int // workers that have not ended
+	live        int      // workers that have not ended
+	early       []Traced // from before the spec was known
 }
 
 // NewQueues returns a vnode that serves nothing until Opened.
@@ -253,7 +263,7 @@ func (q *Queues) Step(e QueuesEvent) []QueuesAction {
 	case *Enqueue:
 		q.enqueue(e)
 	case NextInput:
-		q.nextInput(e.Worker)
+		q.nextInput(e)
 	case *Archived:
 		q.archived(e)
 	case *WorkerDone:
@@ -290,12 +300,6 @@ func (q *Queues) Step(e QueuesEvent) []QueuesAction {
 }
 
 func (q *Queues) emit(a QueuesAction) { q.out = append(q.out, a) }
-
-func (q *Queues) trace(f *fitting, tag string, n int) {
-	if q.opt.Trace {
-		q.emit(Traced{Key: f.key, Tag: tag, N: n})
-	}
-}
 
 // pipe returns the pipe's state; a pipe not yet known is asked for.
 func (q *Queues) pipe(id ID, coordinator Address) *pipeState {
@@ -363,6 +367,7 @@ func (q *Queues) specKnown(s *Spec) {
 		return
 	}
 	p.spec = s
+	q.traceLate(p)
 	if q.moving {
 		q.emit(Dirty{Key: specKey(p.id)})
 	}

@@ -287,10 +287,19 @@ func (r *Runner) work() {
 		r.out = append(r.out, done)
 	case r.phase == working && !r.asked && r.cursor.left == 0 && len(r.todo) == 0 && !r.blocked():
 		r.asked = true
-		r.out = append(r.out, NextInput{Worker: r.id})
+		r.out = append(r.out, NextInput{Worker: r.id, Settled: r.idle(), In: r.in, Out: r.emitted()})
 	default:
 		r.quiet()
 	}
+}
+
+// emitted counts the items of all outboxes.
+func (r *Runner) emitted() uint64 {
+	var n uint64
+	for _, o := range r.outs {
+		n += o.items
+	}
+	return n
 }
 
 func (r *Runner) idle() bool {

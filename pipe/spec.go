@@ -92,6 +92,7 @@ type Spec struct {
 	Coordinator Address
 	Sink        Address
 	OnFailure   Policy
+	Trace       []string // notes wanted, by tag, by fitting, by node, or TraceAll
 	Fittings    []Fitting
 }
 

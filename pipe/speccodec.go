@@ -17,6 +17,10 @@ func (s *Spec) AppendBinary(b []byte) ([]byte, error) {
 	b = appendAddress(b, s.Coordinator)
 	b = appendAddress(b, s.Sink)
 	b = append(b, byte(s.OnFailure))
+	b = binary.AppendUvarint(b, uint64(len(s.Trace)))
+	for _, t := range s.Trace {
+		b = appendBytes(b, t)
+	}
 	b = binary.AppendUvarint(b, uint64(len(s.Fittings)))
 	for i := range s.Fittings {
 		f := &s.Fittings[i]
@@ -50,6 +54,9 @@ func DecodeSpec(data []byte) (*Spec, error) {
 func (r *reader) spec() *Spec {
 	r.version(specVersion)
 	s := &Spec{ID: r.id(), RingSize: int(r.bounded(ring.MaxSize)), Coordinator: r.address(), Sink: r.address(), OnFailure: Policy(r.byte())}
+	for n := r.count(); n > 0 && r.err == nil; n-- {
+		s.Trace = append(s.Trace, r.string())
+	}
 	n := r.bounded(MaxFittings)
 	for range n {
 		f := Fitting{Name: r.string(), Worker: r.string(), Arg: append([]byte(nil), r.bytes()...)}

@@ -43,6 +43,7 @@ func (o *Outbox) Undo() {
 			buf = s.sealed[p.sealed].Batch.buf // begins with what was being built
 		}
 		clear(s.sealed[p.sealed:])
+		o.items -= s.items - p.items
 		s.sealed, s.sent, s.items = s.sealed[:p.sealed], p.sent, p.items
 		s.build.buf, s.build.count = nil, p.count
 		if p.count > 0 {

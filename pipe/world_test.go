@@ -28,6 +28,8 @@ type world struct {
 	outcome *pipe.Finished
 	closing *pipe.Complete
 	ended   bool
+	traces  []pipe.Traced
+	limit   int // of workers at a partition
 	moves   int // handoffs committed
 	cancels int
 	choose  func(n int) int // 0..n-1
@@ -71,7 +73,12 @@ type client struct {
 }
 
 func newWorld(spec *pipe.Spec, reg *pipe.Registry, inputs [][]string, choose func(int) int) *world {
-	w := &world{spec: spec, reg: reg, choose: choose}
+	return newLimitedWorld(spec, reg, inputs, choose, 0)
+}
+
+// newLimitedWorld is newWorld with so many workers at a partition at a time.
+func newLimitedWorld(spec *pipe.Spec, reg *pipe.Registry, inputs [][]string, choose func(int) int, limit int) *world {
+	w := &world{spec: spec, reg: reg, choose: choose, limit: limit}
 	for p := range spec.RingSize {
 		w.vnodes = append(w.vnodes, w.open(ring.Partition(p), 1, nil))
 	}
@@ -96,7 +103,7 @@ func newWorld(spec *pipe.Spec, reg *pipe.Registry, inputs [][]string, choose fun
 func (w *world) open(p ring.Partition, epoch uint64, staged map[string][]byte) *vnode {
 	v := &vnode{
 		partition: p, epoch: epoch, workers: make(map[pipe.WorkerID]*runner),
-		q: pipe.NewQueues(pipe.QueuesOptions{Partition: p, GiveItems: 4}),
+		q: pipe.NewQueues(pipe.QueuesOptions{Partition: p, GiveItems: 4, MaxWorkers: w.limit, Trace: true}),
 	}
 	for _, k := range slices.Sorted(maps.Keys(staged)) {
 		if err := v.q.Import([]byte(k), staged[k]); err != nil {
@@ -153,6 +160,8 @@ func (w *world) queuesAction(v *vnode, a pipe.QueuesAction) {
 		v.tell(a.Worker, a)
 	case pipe.StopWorker:
 		delete(v.workers, a.Worker)
+	case pipe.Traced:
+		w.traces = append(w.traces, a)
 	case pipe.Dirty:
 		if !v.moving {
 			panic("dirty outside of a handoff")
