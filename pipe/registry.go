@@ -13,11 +13,11 @@ import (
 // ring.PartitionOf. It must be safe for concurrent use.
 type HashFunc func(item []byte) uint64
 
-// Names that every registry knows.
+// Names of the hash functions that every registry knows.
 const (
 	HashSHA1 = "sha1" // SHA-1 of the item, as the ring hashes
 	HashXXH3 = "xxh3" // a faster hash of the item
-	Pass     = "pass" // a worker that emits each input unchanged
+	HashPair = "pair" // that hash of the key of a pair; see AppendPair
 )
 
 // Registry holds worker factories and hash functions by name. Functions can't
@@ -31,16 +31,20 @@ type Registry struct {
 // NewRegistry returns a registry of the names that every registry knows.
 func NewRegistry() *Registry {
 	return &Registry{
-		workers: map[string]Factory{Pass: Transform(func(item []byte, out Output) error {
-			out.Emit(item)
-			return nil
-		})},
+		workers: builtins(),
 		hashes: map[string]HashFunc{
 			HashSHA1: func(item []byte) uint64 {
 				h := ring.HashBytes(item)
 				return binary.BigEndian.Uint64(h[:8])
 			},
 			HashXXH3: xxh3.Hash,
+			HashPair: func(item []byte) uint64 {
+				key, _, err := SplitPair(item)
+				if err != nil {
+					key = item // the worker will say so
+				}
+				return xxh3.Hash(key)
+			},
 		},
 	}
 }
