@@ -30,6 +30,7 @@ var Lines = [][]Entry{
 	{{Path: "handoff/session"}, {Path: "handoff/history"}},
 	{{Path: "kv/bucket", Pure: true}, {Path: "kv/hashtree", Pure: true}},
 	{{Path: "kv", Pure: true}, {Path: "pipe", Pure: true}},
+	{{Path: "pipe/mapreduce/query", Pure: true}},
 	{{Path: "pipe/mapreduce"}},
 	{{Path: "pipe/mapreduce/js"}, {Path: "pipe/mapreduce/wasm"}},
 	{{Path: "cluster"}},
