@@ -68,3 +68,12 @@ func KeyHash(pair []byte) uint64 {
 // view returns b as a string without copying; b must not change any more, or
 // the string must not outlive the call.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
+
+// cutUvarint splits off the number at the front of b.
+func cutUvarint(b []byte) (n uint64, rest []byte, ok bool) {
+	n, w := binary.Uvarint(b)
+	if w <= 0 {
+		return 0, nil, false
+	}
+	return n, b[w:], true
+}

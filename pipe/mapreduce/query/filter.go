@@ -3,7 +3,6 @@ package query
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"regexp"
 	"strconv"
 	"strings"
@@ -182,10 +181,7 @@ func (a *filterArgs) transform() filter {
 	case "to_lower":
 		f = ofText(func(s string) (any, bool) { return strings.ToLower(s), true })
 	case "urldecode":
-		f = ofText(func(s string) (any, bool) {
-			d, err := url.QueryUnescape(s)
-			return d, err == nil
-		})
+		f = ofText(unescape)
 	case "tokenize":
 		most = 2
 		f = a.tokenize()
@@ -211,6 +207,30 @@ func (a *filterArgs) tokenize() func(any) (any, bool) {
 		}
 		return parts[n-1], true
 	})
+}
+
+// unescape undoes the escaping of the query part of a URL.
+func unescape(s string) (any, bool) {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '+':
+			b = append(b, ' ')
+		case c != '%':
+			b = append(b, c)
+		default:
+			if i+2 >= len(s) {
+				return nil, false
+			}
+			n, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+			if err != nil {
+				return nil, false
+			}
+			b = append(b, byte(n))
+			i += 2
+		}
+	}
+	return string(b), true
 }
 
 func ofText(f func(s string) (any, bool)) func(any) (any, bool) {
