@@ -67,12 +67,10 @@ func (n *Node) startJob(ctx context.Context, name string, in Input, opts ...JobO
 	if err := n.catchUp(ctx); err != nil {
 		return nil, fmt.Errorf("run job %q: %w", name, err)
 	}
-	run, err := n.host.Start(fittings, o)
+	run, err := n.startRun(ctx, name, fittings, o)
 	if err != nil {
 		return nil, fmt.Errorf("run job %q: %w", name, err)
 	}
-	stop := context.AfterFunc(ctx, func() { run.Cancel(fmt.Errorf("job %q: %w", name, context.Cause(ctx))) })
-	context.AfterFunc(run.Context(), func() { stop() })
 	return run, nil
 }
 

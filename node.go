@@ -45,6 +45,8 @@ type Node struct {
 	store    store.Engine // of what is durable
 	entropy  *entropy
 	jobs     *mapreduce.Registry
+	queries  *mapreduce.Queries
+	book     jobBook
 	catalogs catalogs
 	listings chan struct{} // one for each that is at work
 	reads    sync.Pool     // of *kv.Read that nobody has any more

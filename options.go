@@ -116,6 +116,11 @@ type Options struct {
 	Listings int
 	// Jobs are the MapReduce jobs that this node can run parts of.
 	Jobs []mapreduce.Definition
+	// Functions are what queries may name on this node, beside Riak's own.
+	Functions []mapreduce.Function
+	// Engines run functions that come with a query as source text; default: such
+	// queries are refused.
+	Engines []mapreduce.Engine
 	// Fittings are the pipe workers of one's own, by name.
 	Fittings map[string]pipe.Factory
 	// Hashes are hash functions for routes of one's own, by name.

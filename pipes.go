@@ -53,3 +53,6 @@ func (n *Node) StartPipe(fittings []pipe.Fitting, opts ...PipeOptions) (*Pipe, e
 	}
 	return n.host.Start(fittings, o)
 }
+
+// Workers returns how many pipe workers run on this node.
+func (n *Node) Workers() int { return n.host.Workers() }

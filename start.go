@@ -91,7 +91,12 @@ func (s *starting) register(context.Context) error {
 	if s.node.jobs, err = mapreduce.NewRegistry(o.Jobs...); err != nil {
 		return err
 	}
-	errs := []error{s.node.jobs.Bind(s.workers)}
+	if s.node.queries, err = mapreduce.NewQueries(mapreduce.QueryOptions{
+		Objects: queryObjects{s.node}, Functions: o.Functions, Engines: o.Engines,
+	}); err != nil {
+		return err
+	}
+	errs := []error{s.node.jobs.Bind(s.workers), s.node.queries.Bind(s.workers)}
 	for name, f := range o.Fittings {
 		errs = append(errs, s.workers.AddWorker(name, f))
 	}

@@ -230,4 +230,3 @@ func reduceCountInputs(_ context.Context, values []any, _ any) ([]any, error) {
 	}
 	return []any{n}, nil
 }
-

@@ -109,7 +109,7 @@ func decodeStep(arg []byte) (s step, err error) {
 // Plan is how a query runs as a pipe.
 type Plan struct {
 	Fittings []pipe.Fitting
-	// Phases are the phases of the fittings, -1 for one that only takes inputs.
+	// Phases are the phases of the fittings, -1 for what only takes inputs.
 	Phases []int
 	// Fold says that the pipe is fed by a fold of the bucket, and otherwise by
 	// Feed.
@@ -219,6 +219,16 @@ func (p *Plan) Feed(k query.Key) (item []byte, to ring.Partition, direct bool, e
 		return item, 0, false, err
 	}
 	return item, p.objects.Partition(k), true, err
+}
+
+// PhaseOf returns the phase of a fitting, -1 for the inputs.
+func (p *Plan) PhaseOf(fitting string) int {
+	for i := range p.Fittings {
+		if p.Fittings[i].Name == fitting {
+			return p.Phases[i]
+		}
+	}
+	return -1
 }
 
 // FoldQuery returns the query of the fold that feeds a plan.
