@@ -30,8 +30,13 @@ type world struct {
 
 func start(t testing.TB, nodes int, functions ...mapreduce.Function) world {
 	t.Helper()
+	return startWith(t, nodes, nil, functions...)
+}
+
+func startWith(t testing.TB, nodes int, engines []mapreduce.Engine, functions ...mapreduce.Function) world {
+	t.Helper()
 	return world{t: t, Cluster: batontest.Start(t, batontest.Options{Nodes: nodes, Node: baton.Options{
-		RingSize: 8, Functions: functions, Entropy: baton.EntropyOptions{Interval: -1},
+		RingSize: 8, Functions: functions, Engines: engines, Entropy: baton.EntropyOptions{Interval: -1},
 		BucketTypes: map[string]bucket.Changes{"typed": {}},
 	}})}
 }
@@ -118,5 +123,16 @@ func (w world) noZombies() {
 			}
 			<-time.After(10 * time.Millisecond)
 		}
+	}
+}
+
+func until(t testing.TB, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(stuck)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatal("stuck")
+		}
+		<-time.After(10 * time.Millisecond)
 	}
 }

@@ -264,18 +264,33 @@ func AppendJSON(dst []byte, v any) ([]byte, error) {
 		}
 		return append(dst, '}'), nil
 	case NotFound:
-		return AppendJSON(dst, v.object())
+		return AppendJSON(dst, v.Object())
 	default:
 		return nil, fmt.Errorf("%T: %w", v, ErrValue)
 	}
 }
 
-func (n NotFound) object() map[string]any {
+// Object returns what the report is in JSON.
+func (n NotFound) Object() map[string]any {
 	m := map[string]any{"bucket": n.Bucket, "key": n.Key, "keydata": n.Data}
 	if n.Type != "" {
 		m["bucket_type"] = n.Type
 	}
 	return map[string]any{"not_found": m}
+}
+
+// NotFoundOf is the inverse of Object.
+func NotFoundOf(m map[string]any) (n NotFound, ok bool) {
+	inner, ok := m["not_found"].(map[string]any)
+	if !ok || len(m) != 1 {
+		return n, false
+	}
+	n.Data = inner["keydata"]
+	n.Type, _ = inner["bucket_type"].(string)
+	var bucket, key bool
+	n.Bucket, bucket = inner["bucket"].(string)
+	n.Key, key = inner["key"].(string)
+	return n, bucket && key
 }
 
 func appendJSONString(dst []byte, s string) []byte {
