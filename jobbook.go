@@ -62,6 +62,7 @@ type bookedJob struct {
 	info     JobInfo
 	fittings []string
 	run      *actors.Run
+	final    func() JobInfo // once it is over
 }
 
 // startRun starts a pipe as a job of the node: it is in the book, and ends with
@@ -75,6 +76,7 @@ func (n *Node) startRun(ctx context.Context, name string, fittings []pipe.Fittin
 	for _, f := range fittings {
 		j.fittings = append(j.fittings, f.Name)
 	}
+	j.final = sync.OnceValue(j.end)
 	n.book.add(j)
 	stop := context.AfterFunc(ctx, func() { run.Cancel(fmt.Errorf("job %q: %w", name, context.Cause(ctx))) })
 	context.AfterFunc(run.Context(), func() {
@@ -94,7 +96,17 @@ func (b *jobBook) add(j *bookedJob) {
 }
 
 func (b *jobBook) end(j *bookedJob) {
-	info := j.now()
+	info := j.final()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.running, info.ID)
+	b.ended = append(b.ended, info)
+	b.ended = slices.Delete(b.ended, 0, max(0, len(b.ended)-jobsKept))
+}
+
+// end returns how a job ended that is over.
+func (j *bookedJob) end() JobInfo {
+	info := j.progress()
 	info.Ended = time.Now()
 	switch info.Err = j.run.Err(); {
 	case info.Err == nil:
@@ -107,15 +119,21 @@ func (b *jobBook) end(j *bookedJob) {
 	for i, c := range j.run.Counts() {
 		info.Phases[i].In, info.Phases[i].Out, info.Phases[i].Partitions = c.In, c.Out, c.Partitions
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	delete(b.running, info.ID)
-	b.ended = append(b.ended, info)
-	b.ended = slices.Delete(b.ended, 0, max(0, len(b.ended)-jobsKept))
+	return info
 }
 
 // now returns the job as it is.
 func (j *bookedJob) now() JobInfo {
+	select {
+	case <-j.run.Over():
+		return j.final()
+	default:
+		return j.progress()
+	}
+}
+
+// progress returns the job as it is while it runs.
+func (j *bookedJob) progress() JobInfo {
 	info := j.info
 	p := j.run.Progress()
 	for i, name := range j.fittings {

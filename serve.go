@@ -39,7 +39,7 @@ func (n *Node) serve() error {
 		addr    string
 		handler http.Handler
 	}{
-		{adminServer, n.opts.AdminAddr, admin.NewHandler(admin.Options{Node: a, Store: objects{a}, Changes: true, Logger: n.opts.Logger})},
+		{adminServer, n.opts.AdminAddr, admin.NewHandler(admin.Options{Node: a, Store: objects{a}, Jobs: jobs{a}, Changes: true, Logger: n.opts.Logger})},
 		{httpServer, n.opts.HTTPAddr, admin.NewHandler(admin.Options{Node: a, Logger: n.opts.Logger})},
 	} {
 		if x.addr == "" {

@@ -14,6 +14,8 @@ import (
 	"github.com/dee2748c/baton/kv"
 	"github.com/dee2748c/baton/kv/bucket"
 	"github.com/dee2748c/baton/messages"
+	"github.com/dee2748c/baton/pipe"
+	"github.com/dee2748c/baton/pipe/mapreduce"
 	"github.com/dee2748c/baton/vnode"
 )
 
@@ -158,6 +160,12 @@ var known = []struct {
 	{ErrNodeUp, "node_up", http.StatusConflict, "stop its process first, or force it"},
 	{ErrNoRestore, "no_restore", http.StatusConflict, "nothing has to be restored"},
 
+	{ErrJobTimeout, "job_timeout", http.StatusGatewayTimeout, "give it more time: \"timeout\" in the job, in milliseconds"},
+	{ErrNoJob, "no_job", http.StatusNotFound, "ask the node that coordinates it: baton job list"},
+	{mapreduce.ErrUnknownFunction, "unknown_function", http.StatusBadRequest, "register it on every node, or name another one"},
+	{mapreduce.ErrLanguage, "language", http.StatusForbidden, "start the nodes with it allowed: baton start --javascript"},
+	{pipe.ErrCancelled, "job_cancelled", http.StatusConflict, ""},
+	{ErrJob, "job_failed", http.StatusInternalServerError, ""},
 	{kv.ErrNotFound, "object_not_found", http.StatusNotFound, ""},
 	{kv.ErrExists, "object_exists", http.StatusPreconditionFailed, ""},
 	{kv.ErrModified, "object_modified", http.StatusPreconditionFailed, "get it and decide anew"},

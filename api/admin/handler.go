@@ -34,6 +34,8 @@ type Options struct {
 	Node Node
 	// Store holds the objects; nil where the API serves none.
 	Store Store
+	// Jobs runs jobs; nil where the API runs none.
+	Jobs Jobs
 	// Changes: serve what changes the cluster too, and what only an operator
 	// should see. Set it on the admin address alone.
 	Changes bool
@@ -61,6 +63,9 @@ func NewHandler(o Options) http.Handler {
 	all := endpoints()
 	if o.Store != nil {
 		maps.Copy(all, storeEndpoints())
+	}
+	if o.Jobs != nil {
+		maps.Copy(all, jobEndpoints())
 	}
 	return &handler{Options: o, endpoints: all}
 }
@@ -111,6 +116,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if path, ok := strings.CutPrefix(r.URL.EscapedPath(), indexPath+"/"); ok {
 		h.serveIndex(w, r, path)
+		return
+	}
+	if r.URL.Path == jobsPath && r.Method == http.MethodPost && h.Jobs != nil {
+		h.serveJob(w, r)
 		return
 	}
 	if r.URL.Path == auditPath {

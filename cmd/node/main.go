@@ -54,6 +54,6 @@ unknown, 4 refused by the cluster's state.`,
 		newRingReady(), newRingStatus(), newMembers("member-status"), newConfig(), newDemo(), newVersion(),
 		newGet(), newPut(), newDel(), newList(), newLoad(), newExport(), newImport(),
 		newBucket(), newBucketType(), newBench(),
-		newEntropy(), newAudit(), newRepair(), newHints(), newDataBackup(), newDataRestore())
+		newEntropy(), newJob(), newAudit(), newRepair(), newHints(), newDataBackup(), newDataRestore())
 	return root
 }

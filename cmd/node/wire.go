@@ -9,6 +9,8 @@ import (
 	"github.com/dee2748c/baton"
 	"github.com/dee2748c/baton/api/admin"
 	"github.com/dee2748c/baton/cmd/node/settings"
+	"github.com/dee2748c/baton/pipe/mapreduce"
+	"github.com/dee2748c/baton/pipe/mapreduce/js"
 )
 
 // startNode starts a node with the settings. unjoined is told where the node
@@ -53,6 +55,9 @@ func options(c *settings.Config, log *slog.Logger) (baton.Options, error) {
 			CAFile: c.Consul.CAFile, CertFile: c.Consul.CertFile, KeyFile: c.Consul.KeyFile, ServerName: c.Consul.ServerName,
 		},
 		Settings: c.Settings(true), Logger: log,
+	}
+	if c.JavaScript {
+		o.Engines = []mapreduce.Engine{js.New(js.Options{})}
 	}
 	if scheme, addr, ok := strings.Cut(c.Consul.Address, "://"); ok {
 		o.Consul.Scheme, o.Consul.Address = scheme, addr

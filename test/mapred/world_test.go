@@ -36,7 +36,7 @@ func start(t testing.TB, nodes int, functions ...mapreduce.Function) world {
 func startWith(t testing.TB, nodes int, engines []mapreduce.Engine, functions ...mapreduce.Function) world {
 	t.Helper()
 	return world{t: t, Cluster: batontest.Start(t, batontest.Options{Nodes: nodes, Node: baton.Options{
-		RingSize: 8, Functions: functions, Engines: engines, Entropy: baton.EntropyOptions{Interval: -1},
+		RingSize: 8, AdminAddr: "127.0.0.1:0", Functions: functions, Engines: engines, Entropy: baton.EntropyOptions{Interval: -1},
 		BucketTypes: map[string]bucket.Changes{"typed": {}},
 	}})}
 }

@@ -42,6 +42,7 @@ type Config struct {
 
 	MemoryLimit string
 	VnodeQueue  int
+	JavaScript  bool
 
 	LogLevel        string
 	LogFormat       string
@@ -128,6 +129,7 @@ func (c *Config) Bind(f Flags) {
 	text(&c.Engine, "engine", "pebble", "where partitions are kept: pebble or memory")
 	text(&c.MemoryLimit, "memory-limit", "", "with --engine memory: bytes that all partitions may take, such as 2GiB (default: no limit)")
 	number(&c.VnodeQueue, "vnode-queue", 10000, "requests that may wait for one vnode, more are refused; below 0 for no limit")
+	yes(&c.JavaScript, "javascript", "run functions in JavaScript that come with jobs; only for clients that are trusted")
 	text(&c.LogLevel, "log-level", "info", "debug, info, warn or error")
 	text(&c.LogFormat, "log-format", "text", "text or json")
 	f.DurationVar(&c.ShutdownTimeout, "shutdown-timeout", 30*time.Second, "how long an orderly stop may take")
