@@ -126,7 +126,7 @@ func TestCommands_grammar(t *testing.T) {
 		"cluster ring 1",
 		"cluster backup",
 		"cluster restore a b",
-		"cluster recover", "cluster recover --yes", "cluster recover --yes --data-dir nowhere",
+		"cluster recover", "cluster recover --yes", "cluster recover --data-dir nowhere",
 		"cluster steal",
 		"cluster status --colour",
 		"cluster status --admin ftp://x",
