@@ -1,29 +1,20 @@
 package actors
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"testing"
 
-	"github.com/dee2748c/baton/cluster"
 	"github.com/dee2748c/baton/cluster/topology"
 	"github.com/dee2748c/baton/handoff/history"
 	"github.com/dee2748c/baton/vnode"
 )
 
-// agreeing is a record that takes everything.
-type agreeing struct{ cluster.Store }
-
-func (agreeing) Propose(_ context.Context, cmds ...topology.Command) ([]topology.Outcome, error) {
-	return make([]topology.Outcome, len(cmds)), nil
-}
-
 // TestWakes_kept: who is woken for a change finds the wake though it was busy when that came, between its last look and
 // its wait; several changes are one wake, and nobody who changes something waits for it.
 func TestWakes_kept(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(io.Discard, nil))
-	p := newProposer(t.Context(), agreeing{}, Peer{Node: "a", Incarnation: 1}, log)
+	p := newProposer(t.Context(), nil, Peer{Node: "a", Incarnation: 1}, log)
 	c := newChronicler(t.Context(), nil, log)
 	s := newSyncer(t.Context())
 	for range 2 {
