@@ -416,3 +416,32 @@ func TestReplica_stopped(t *testing.T) {
 		}
 	})
 }
+
+// TestReplica_readOverMove: the rule is checked after the work and not only before it. A read beside a vnode that served
+// when it began is not answered when the partition has moved meanwhile, and was written to where it is now.
+func TestReplica_readOverMove(t *testing.T) {
+	inBubble(t, 1, func(t *testing.T, w *world) {
+		defer w.coordinate("c")()
+		p := w.ownedBy("a")
+		one := func(body string) outcome {
+			h := w.nodes["a"].host
+			b := &broadcast{set: h.Replicas(kindName, p, 1), body: []byte(body), need: 1}
+			if err := h.Run(context.Background(), kindName, b); err != nil {
+				t.Fatal(err)
+			}
+			return b.outcome
+		}
+		one("wx")
+		between := sync.OnceFunc(func() {
+			w.moveTo(p, "b")
+			if reply, err := w.nodes["b"].host.Request(context.Background(), kindName, p, []byte("wx")); err != nil || count(reply) != 2 {
+				t.Errorf("write at the new owner: %v, %v", reply, err)
+			}
+		})
+		readMeanwhile.Store(&between)
+		defer readMeanwhile.Store(nil)
+		if o := one("rx"); len(o.counts) != 1 || o.counts[0] != 2 {
+			t.Errorf("read %v over the move, want the 2 that was acknowledged before its answer", o.counts)
+		}
+	})
+}

@@ -271,6 +271,9 @@ func (countKind) Open(vnode.Partition) (vnode.Vnode, error) { return counter{}, 
 // readBeside counts the reads that were served beside a vnode.
 var readBeside atomic.Int64
 
+// readMeanwhile, if not nil, is called between such a read and its answer.
+var readMeanwhile atomic.Pointer[func()]
+
 var _ vnode.Reader = countKind{}
 
 func (countKind) Read(r *vnode.Reads, cmd vnode.Command) (reply, tail []byte, ok bool) {
@@ -278,7 +281,11 @@ func (countKind) Read(r *vnode.Reads, cmd vnode.Command) (reply, tail []byte, ok
 		return nil, nil, false
 	}
 	readBeside.Add(1)
-	return binary.BigEndian.AppendUint64(nil, count(r.Get(cmd.Body[1:]))), nil, true
+	n := count(r.Get(cmd.Body[1:]))
+	if f := readMeanwhile.Load(); f != nil {
+		(*f)()
+	}
+	return binary.BigEndian.AppendUint64(nil, n), nil, true
 }
 
 type counter struct{}
