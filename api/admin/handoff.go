@@ -309,6 +309,12 @@ func (k look) waits(t *topology.Transfer) string {
 
 // fold says what a copy under way waits for.
 func (k look) fold(t *topology.Transfer) string {
+	switch t.Type {
+	case topology.Merge:
+		return fmt.Sprintf("%s to take what %s kept for it", t.Target, t.Source)
+	case topology.Repair:
+		return fmt.Sprintf("%s to compare its copy with the others", t.Source)
+	}
 	if t.Waits {
 		for _, n := range k.state.Neighbours(t) {
 			return fmt.Sprintf("its neighbour %s/%d, session %d, in %s", n.Kind, n.Partition, n.Session, n.Stage)
