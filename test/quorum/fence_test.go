@@ -3,6 +3,7 @@ package quorum
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -89,10 +90,12 @@ func TestRun_begunBelowTheFence(t *testing.T) {
 					m.between = fence
 				} else {
 					w.board.SetFaults(actors.Fault{Delay: time.Second})
-					go func() {
+					var raised sync.WaitGroup
+					defer raised.Wait()
+					raised.Go(func() {
 						pass(1500 * time.Millisecond) // it was served, the answer is on its way
 						fence()
-					}()
+					})
 				}
 				before := readBeside.Load()
 				if err := w.nodes["a"].host.Run(t.Context(), kindName, m); err != nil {
