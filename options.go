@@ -121,6 +121,9 @@ type Options struct {
 	// Engines run functions that come with a query as source text; default: such
 	// queries are refused.
 	Engines []mapreduce.Engine
+	// PipeWorkers is how many workers of pipes run at a partition at a time; the
+	// others take turns. Default 64.
+	PipeWorkers int
 	// Fittings are the pipe workers of one's own, by name.
 	Fittings map[string]pipe.Factory
 	// Hashes are hash functions for routes of one's own, by name.

@@ -228,7 +228,7 @@ func (s *starting) takePart(ctx context.Context) (err error) {
 	events.Struggling = n.strugglingChanged(changes)
 	n.host, err = actors.Start(ctx, actors.Options{
 		Self: s.peer, Lineage: n.id.Lineage, Agreement: n.record, Transport: s.transport, Engine: s.durable, Volatile: s.volatile, History: s.history,
-		Kinds: append([]vnode.Kind{kv.Kind(n.catalog)}, n.opts.Kinds...), Workers: s.workers,
+		Kinds: append([]vnode.Kind{kv.Kind(n.catalog)}, n.opts.Kinds...), Workers: s.workers, PipeWorkers: n.opts.PipeWorkers,
 		Log: n.opts.Logger, RetryAfter: n.opts.RetryAfter, Events: events, Queue: n.opts.VnodeQueue, Slow: n.opts.VnodeSlow, Up: seemsUp(live),
 		BeforeFold: n.entropy.beforeFold,
 	})

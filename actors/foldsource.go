@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/dee2748c/baton/cluster/ring"
 	"github.com/dee2748c/baton/messages"
@@ -31,6 +32,7 @@ type foldSource struct {
 	folder   vnode.Folder
 	p        ring.Partition
 
+	lease *time.Timer // closes it when its coordinator is silent
 	begin sync.Once
 	begun atomic.Bool
 	once  sync.Once
@@ -60,6 +62,7 @@ func (a *vnodeActor) newFoldSource(m *messages.FoldOpen) (*foldSource, error) {
 	}
 	s := &foldSource{key: key, host: a.host, request: m, spec: spec, snapshot: a.part.Snapshot(), folder: folder, p: a.id.Partition}
 	s.ctx, s.stop = context.WithCancelCause(a.host.ctx)
+	s.lease = time.AfterFunc(s.leaseTime(), func() { s.close(fmt.Errorf("coordinator of pipe %v is silent: %w", spec.ID, pipe.ErrCancelled)) })
 	a.host.busy.add()
 	s.id = a.host.ends.add(s)
 	a.host.folds[key] = s
@@ -72,6 +75,9 @@ func (s *foldSource) address() pipe.Address {
 
 // take hears from the pipe's coordinator.
 func (s *foldSource) take(l *letter) {
+	if s.ctx.Err() == nil {
+		s.lease.Reset(s.leaseTime())
+	}
 	switch l.Type {
 	case messages.TypeFoldStart:
 		s.begin.Do(func() {
@@ -86,7 +92,12 @@ func (s *foldSource) take(l *letter) {
 	}
 }
 
+// leaseTime is how long a source lives without a word from its coordinator,
+// which tells it to start, again and again, until it is closed.
+func (s *foldSource) leaseTime() time.Duration { return pipe.DefaultLease * s.host.opts.RetryAfter }
+
 func (s *foldSource) close(reason error) {
+	s.lease.Stop()
 	s.stop(reason)
 	s.begin.Do(s.release) // never begun
 }

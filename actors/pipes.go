@@ -20,15 +20,16 @@ type pipes struct {
 
 	mu      sync.Mutex
 	vnodes  map[ring.Partition]*actor.PID
-	workers map[string]*actor.PID // by id
-	others  map[string]*actor.PID // coordinators and sinks
+	workers map[string]*actor.PID   // by id
+	others  map[string]*actor.PID   // coordinators and sinks
+	holding map[ring.Partition]bool // vnodes that have something of a pipe
 	wake    chan struct{}
 }
 
 func newPipes(h *Host) *pipes {
 	p := &pipes{
 		host: h, vnodes: make(map[ring.Partition]*actor.PID), workers: make(map[string]*actor.PID),
-		others: make(map[string]*actor.PID), wake: make(chan struct{}, 1),
+		others: make(map[string]*actor.PID), holding: make(map[ring.Partition]bool), wake: make(chan struct{}, 1),
 	}
 	h.own(p.tick)
 	return p
@@ -47,6 +48,27 @@ func (p *pipes) closed(partition ring.Partition) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.vnodes, partition)
+	delete(p.holding, partition)
+}
+
+// holds notes whether a vnode has something of a pipe, for which time passes.
+func (p *pipes) holds(partition ring.Partition, some bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if some {
+		p.holding[partition] = true
+		p.kick()
+	} else {
+		delete(p.holding, partition)
+	}
+}
+
+// Holding returns at how many partitions of this node something of a pipe is
+// held.
+func (h *Host) Holding() int {
+	h.pipes.mu.Lock()
+	defer h.pipes.mu.Unlock()
+	return len(h.pipes.holding)
 }
 
 func (p *pipes) addWorker(pid *actor.PID)    { p.add(p.workers, pid) }
@@ -151,7 +173,7 @@ func (p *pipes) all() (workers, vnodes, others []*actor.PID) {
 func (p *pipes) idle() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.workers) == 0 && len(p.others) == 0 && p.host.ends.len() == 0
+	return len(p.workers) == 0 && len(p.others) == 0 && len(p.holding) == 0 && p.host.ends.len() == 0
 }
 
 // tick passes time to the machines while any pipe is at work here, so that what

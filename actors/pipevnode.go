@@ -36,6 +36,7 @@ type pipeVnode struct {
 	queues    *pipe.Queues
 	workers   map[pipe.Key]*runningWorker
 	dirty     func(key []byte)
+	holds     bool // queues has something of a pipe
 }
 
 type runningWorker struct {
@@ -134,6 +135,10 @@ func (v *pipeVnode) Terminate(error) {
 func (v *pipeVnode) step(e pipe.QueuesEvent) {
 	for _, action := range v.queues.Step(e) {
 		v.do(action)
+	}
+	if holds := !v.queues.Empty(); holds != v.holds {
+		v.holds = holds
+		v.host.pipes.holds(v.partition, holds)
 	}
 }
 

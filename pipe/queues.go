@@ -165,6 +165,7 @@ type QueuesOptions struct {
 	MaxWorkers int         // that run at a time, default 64; the others take turns
 	Trace      bool        // emit Traced for all pipes
 	Node       ring.NodeID // the node's name, for Spec.Trace
+	LeaseTicks int         // after so many without a word from its coordinator, though asked, a pipe is dropped; default 120
 }
 
 // Tags of Traced.
@@ -186,6 +187,9 @@ const (
 	TraceFailed    = "failed"     // the worker failed, and the pipe with it
 	TraceDestroyed = "destroyed"  // the pipe was dropped
 )
+
+// DefaultLease is QueuesOptions.LeaseTicks.
+const DefaultLease = 120
 
 const (
 	defaultGiveItems = 1024
@@ -227,6 +231,7 @@ type pipeState struct {
 	fittings    []*fitting
 	live        int      // workers that have not ended
 	early       []Traced // from before the spec was known
+	silent      int      // ticks since the coordinator was heard
 }
 
 // NewQueues returns a vnode that serves nothing until Opened.
@@ -236,6 +241,9 @@ func NewQueues(opt QueuesOptions) *Queues {
 	}
 	if opt.GiveBytes <= 0 {
 		opt.GiveBytes = defaultGiveBytes
+	}
+	if opt.LeaseTicks <= 0 {
+		opt.LeaseTicks = DefaultLease
 	}
 	if opt.MaxWorkers <= 0 {
 		opt.MaxWorkers = defaultMaxWorkers
@@ -363,7 +371,11 @@ func (q *Queues) each(visit func(*fitting)) {
 
 func (q *Queues) specKnown(s *Spec) {
 	p := q.pipes[s.ID]
-	if p == nil || p.spec != nil {
+	if p == nil {
+		return
+	}
+	p.silent = 0
+	if p.spec != nil {
 		return
 	}
 	p.spec = s
@@ -427,8 +439,14 @@ func (q *Queues) nodeGone(e NodeGone) {
 // tick repeats what waits for an answer.
 func (q *Queues) tick() {
 	q.turns()
+	var gone []ID
 	for _, p := range q.order {
-		if p.spec == nil {
+		p.silent++
+		if p.silent >= q.opt.LeaseTicks {
+			gone = append(gone, p.id)
+			continue
+		}
+		if p.spec == nil || p.silent%max(1, q.opt.LeaseTicks/8) == 0 {
 			q.askSpec(p)
 		}
 		for _, f := range p.fittings {
@@ -436,5 +454,8 @@ func (q *Queues) tick() {
 				q.emit(f.failed)
 			}
 		}
+	}
+	for _, id := range gone {
+		q.drop(id)
 	}
 }
