@@ -172,6 +172,9 @@ func (c *Coordinator) Step(e CoordinatorEvent) []CoordinatorAction {
 	c.out = c.out[:0]
 	switch e := e.(type) {
 	case *SpecRequest:
+		if int(e.Partition) >= c.opt.Spec.RingSize {
+			break
+		}
 		if c.over {
 			c.emit(&SpecGone{Partition: e.Partition, Pipe: c.opt.Spec.ID})
 		} else {
@@ -336,7 +339,8 @@ func (c *Coordinator) expected() uint64 {
 }
 
 func (c *Coordinator) done(e *Done) {
-	if c.over || e.Fitting != c.current || e.Fitting >= len(c.opt.Spec.Fittings) {
+	if c.over || c.current < 0 || e.Fitting != c.current || e.Fitting >= len(c.opt.Spec.Fittings) ||
+		!c.inRing(e.Counts.Sent) || !c.inRing(e.Counts.Own) {
 		return
 	}
 	s := &c.stages[e.Fitting]
@@ -368,6 +372,16 @@ func (c *Coordinator) done(e *Done) {
 	if s.done == len(s.parts) {
 		c.begin(c.current + 1)
 	}
+}
+
+// inRing reports whether all destinations exist: a report may be damaged.
+func (c *Coordinator) inRing(sent []Sent) bool {
+	for _, s := range sent {
+		if int(s.Partition) >= c.opt.Spec.RingSize {
+			return false
+		}
+	}
+	return true
 }
 
 func (c *Coordinator) failed(e *Failed) {

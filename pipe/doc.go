@@ -22,6 +22,7 @@
 //	Queues   -- StartWorker --> Runner -- NextInput --> Queues -- Give | GiveArchives | GiveDone --> Runner
 //	Runner   -- Enqueue --> Queues of the next fitting, or Sink
 //	sender   -- SenderDone{sent} --> Coordinator -- EOI --> Queues -- GiveDone --> Runner -- WorkerDone --> Queues -- Done{counts} --> Coordinator
+//	EOI of a fitting that sends to itself: Coordinator -- EOI{probe} --> Queues -- GiveProbe --> Runner -- WorkerQuiet --> Queues -- Done{probe, counts} --> Coordinator -- EOI, when the counts are balanced
 //	FOLD_REQ -- Queues -- OrderArchive --> Runner -- Archived --> Queues, whose items then move
 //
 // An Ack names a stream and a sequence number, never an actor, so it may come
@@ -46,4 +47,8 @@
 //   - I6 What was handed off is processed before what arrived at the new owner.
 //   - I7 A worker reports done only when all its outputs are acknowledged; a fitting ends only when all that was sent to it is processed.
 //   - I8 A pipe ends complete, or with an error that says what is missing.
+//   - I9 A call of a worker's code that fails leaves no output and no state; the input is tried once more, in a new worker.
+//   - I10 What a fitting sends to itself is never held back, and its workers are done only when none of it is left.
+//   - I11 No more workers run at a partition than its limit, and every fitting gets its turn.
+//   - I12 A pipe whose coordinator is silent for a lease is dropped.
 package pipe
