@@ -45,7 +45,27 @@ func (s *Sender) address() pipe.Address {
 	return pipe.Address{Node: s.host.opts.Self.Node, Incarnation: s.host.opts.Self.Incarnation, Endpoint: s.id}
 }
 
-// Send puts one item into the pipe by the first fitting's route.
+// TrySend is Send for who does not want to wait: it fails with pipe.ErrFull while
+// the destinations lag behind, and the item is then not in the pipe.
+func (s *Sender) TrySend(item []byte) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	if s.out.Blocked() {
+		s.flush()
+		return fmt.Errorf("send to pipe %v: %w", s.spec.ID, pipe.ErrFull)
+	}
+	if err := s.out.Emit(item); err != nil {
+		return err
+	}
+	s.flush()
+	return nil
+}
+
+// Send puts one item into the pipe by the first fitting's route. When ctx ends
+// while it waits for room the item is not in the pipe.
 func (s *Sender) Send(ctx context.Context, item []byte) error {
 	return s.emit(ctx, func() error { return s.out.Emit(item) })
 }

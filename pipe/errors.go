@@ -37,6 +37,8 @@ var (
 	ErrLost = errors.New("acknowledged inputs were lost")
 	// ErrWorker: a worker failed; see WorkerError.
 	ErrWorker = errors.New("worker failed")
+	// ErrFull: there is no room for an item, and the sender was not to wait.
+	ErrFull = errors.New("no room in the pipe for now")
 	// ErrForward is no failure: a worker returns it to hand an input on to the
 	// next partition of its preference list; see Fitting.NVal.
 	ErrForward = errors.New("input is for the next partition of its preference list")

@@ -249,6 +249,59 @@ func TestPipe_status(t *testing.T) {
 	empty(t, c)
 }
 
+// TestPipe_noBlock: who does not want to wait is told that there is no room, who
+// waits until a deadline hears of that, and what was taken comes out.
+func TestPipe_noBlock(t *testing.T) {
+	g := &gate{open: make(chan struct{})}
+	c := start(t, 2, map[string]pipe.Factory{"gate": pipe.FactoryFunc(g.fitting)})
+	p, err := c.Node("a").StartPipe([]pipe.Fitting{{Name: "gate", Worker: "gate", Route: pipe.Constant(1), QueueItems: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := p.Sender()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx := long(t)
+	var want []string
+	full := make([]byte, 8<<20) // more than an outbox holds: what follows waits
+	if err := s.Send(ctx, full); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		in := fmt.Sprintf("i%03d", i)
+		if err := s.TrySend([]byte(in)); errors.Is(err, pipe.ErrFull) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		want = append(want, in)
+	}
+	short, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	for err == nil {
+		if err = s.Send(short, []byte("late")); err == nil {
+			want = append(want, "late")
+		}
+	}
+	cancel()
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("a sender with a deadline heard %v", err)
+	}
+	close(g.open)
+	if err := p.CloseSender(ctx, s); err != nil {
+		t.Fatal(err)
+	}
+	p.EndInputs()
+	got, err := results(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	same(t, slices.DeleteFunc(got, func(s string) bool { return len(s) > 100 }), want)
+	<-p.Released()
+	empty(t, c)
+}
+
 // TestA08_headFittingCrash: a pipe that has ended takes no more inputs, and says
 // why; a sender that waits for room hears it too.
 func TestA08_headFittingCrash(t *testing.T) {
