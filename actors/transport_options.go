@@ -27,7 +27,7 @@ type TransportOptions struct {
 	ClusterID [16]byte
 	// Addr is where to listen; default "127.0.0.1:0", on a switchboard the node's name.
 	Addr string
-	// MaxBacklog bounds what waits for one peer, in bytes; default 128 MiB, two of the largest frames.
+	// MaxBacklog bounds what waits for one peer, in bytes; default 256 MiB, two of the largest frames.
 	MaxBacklog int
 	// BackoffMin and BackoffMax bound the pause between two attempts to reach a peer; default 10 ms and 1 s.
 	BackoffMin, BackoffMax time.Duration
