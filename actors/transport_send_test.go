@@ -1,6 +1,7 @@
 package actors_test
 
 import (
+	"bytes"
 	"errors"
 	"testing"
 
@@ -101,17 +102,19 @@ func TestTransport_Send_largest(t *testing.T) {
 		a := startNode(t, fb, "a", 1, &recorder{})
 		b := peerOf(startNode(t, fb, "b", 1, got), "b", 1)
 		f := request(1)
-		f.Payload = make([]byte, messages.MaxPayloadSize)
-		for i := range f.Payload {
-			f.Payload[i] = byte(i * 7 >> 3)
+		pattern := make([]byte, 64<<10+1) // of no buffer's size
+		for i := range pattern {
+			pattern[i] = byte(i * 7 >> 3)
 		}
+		f.Payload = bytes.Repeat(pattern, messages.MaxPayloadSize/len(pattern)+1)[:messages.MaxPayloadSize]
 		for range 2 {
 			if err := a.Send(b, f); err != nil {
 				t.Fatal(err)
 			}
 		}
+		got.waitFrames(t, 1) // each has its own time
 		for _, g := range got.waitFrames(t, 2) {
-			if string(g.Payload) != string(f.Payload) {
+			if !bytes.Equal(g.Payload, f.Payload) {
 				t.Error("the payload changed on its way")
 			}
 		}
