@@ -61,7 +61,8 @@ func inPreparingBubble(t *testing.T, x *preparing, test func(t *testing.T, w *wo
 				x.mu.Lock()
 				x.calls[p] = append(x.calls[p], self)
 				x.mu.Unlock()
-				return x.do(ctx, w.nodes[self].host, p)
+				host, _ := w.hosts.Load(self)
+				return x.do(ctx, host.(*actors.Host), p)
 			}
 		}, "a", "b", "c")
 		test(t, w)

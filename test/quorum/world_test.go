@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -40,6 +41,7 @@ type world struct {
 	log   *memory.Log
 	board *actors.Switchboard
 	nodes map[ring.NodeID]*node
+	hosts sync.Map // of each node that was started, stopped or not: for goroutines of the hosts
 
 	proposals int
 	tune      func(*actors.Options) // changes the options of each node; optional
@@ -138,6 +140,7 @@ func (w *world) start(name ring.NodeID, engine store.Engine) *node {
 		w.t.Fatal(err)
 	}
 	w.nodes[name] = n
+	w.hosts.Store(name, n.host)
 	return n
 }
 
