@@ -72,7 +72,9 @@ func (h *Host) applyKind(e *kindEntry, old, v *View) {
 			if !concerned {
 				continue
 			}
-			to = h.vnode(id)
+			if to = h.vnode(id); to == nil {
+				continue // the host stops
+			}
 		}
 		h.system.Root.Send(to.pid, vnode.Applied{Version: v.Version(), Part: part, Fence: v.Fence(), Activate: e.spec.Activate})
 	}
