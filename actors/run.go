@@ -156,6 +156,11 @@ func (r *Run) CloseSender(ctx context.Context, s *Sender) error {
 	if err != nil {
 		return err
 	}
+	if r.ctx.Err() != nil {
+		// It ended before this sender was done, so what was acknowledged since is
+		// in no pipe.
+		return r.cause()
+	}
 	r.host.system.Root.Send(r.coordinator, &pipe.SenderDone{Pipe: r.spec.ID, From: s.from, Sent: sent})
 	return nil
 }

@@ -123,7 +123,6 @@ func (s *Sender) Close(ctx context.Context) ([]pipe.Sent, error) {
 // abandon gives the sender up with what it holds.
 func (s *Sender) abandon(err error) {
 	s.stopped(err)
-	s.host.ends.remove(s.id)
 }
 
 // await waits for a condition of the outbox, with the lock held on return.
@@ -186,7 +185,12 @@ func (s *Sender) take(l *letter) {
 	}
 }
 
+// step passes an event to the outbox. A sender that has failed sends nothing
+// again: its pipe may be gone, and would begin anew where the items arrive.
 func (s *Sender) step(e pipe.OutboxEvent) {
+	if s.err != nil {
+		return
+	}
 	s.perform(s.out.Step(e))
 	s.signal()
 }
@@ -205,10 +209,12 @@ func (s *Sender) tick() {
 	s.step(pipe.Tick{})
 }
 
+// stopped ends the sender, whether it will be closed or not.
 func (s *Sender) stopped(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fail(err)
+	s.host.ends.remove(s.id)
 }
 
 func (s *Sender) link(LinkEvent) {}
