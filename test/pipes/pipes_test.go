@@ -312,8 +312,9 @@ func TestA08_headFittingCrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := long(t)
+	// More than a partition takes before it knows the pipe's limits: it has to wait.
 	sent := make(chan error, 1)
-	go func() { sent <- feed(ctx, p, numbers(1000)) }()
+	go func() { sent <- feed(ctx, p, numbers(20_000)) }()
 	crash := errors.New("crash")
 	p.Cancel(crash)
 	if err := <-sent; !errors.Is(err, crash) {
