@@ -99,6 +99,8 @@ func TestStore_allMoved_seedBehind(t *testing.T) {
 	version := g.must(g.stores[g.leader()], topology.BeginTerm{Node: "n2"}).Version
 	for _, n := range nodes[1:] {
 		g.until(fmt.Sprintf("%s has it", n), func() bool { return g.stores[n].Applied() >= version })
+	}
+	for _, n := range nodes[1:] {
 		g.close(n)
 	}
 	g.move("n1", "n1:2")
