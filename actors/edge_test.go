@@ -52,7 +52,7 @@ var edge = map[string]map[string]any{
 	},
 	"handoff": {
 		"ErrStaleStream": handoff.ErrStaleStream, "ErrBatchFull": oneSide, "ErrItemTooLarge": oneSide, "ErrProtocol": oneSide, "ErrLost": oneSide,
-		"ErrUnreadable": oneSide, "ErrCancelled": oneSide, "ErrMismatch": oneSide, "ErrFrozenRestart": oneSide, "ErrBusy": oneSide, "ErrDisabled": oneSide,
+		"ErrUnreadable": oneSide, "ErrCancelled": oneSide, "ErrMismatch": oneSide, "ErrFrozenRestart": oneSide,
 	},
 	"handoff/session": {"ErrInvalid": byRecord, "ErrUnknown": byRecord, "ErrClosed": byRecord, "ErrHeld": byRecord},
 }

@@ -2,7 +2,6 @@ package handoff
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/dee2748c/baton/messages"
 )
@@ -33,27 +32,5 @@ var (
 	ErrFrozenRestart = errors.New("handoff: copy lost while frozen")
 )
 
-// Errors of admission.
-var (
-	// ErrBusy: as many transfers wait as may. See BusyError.
-	ErrBusy = errors.New("handoff: too many transfers")
-	// ErrDisabled: the operator disabled transfers in this direction.
-	ErrDisabled = errors.New("handoff: disabled")
-	// ErrStaleStream: a newer stream of the session is here already.
-	ErrStaleStream = messages.NewSentinel(messages.CodeStaleStream, "handoff: stale stream")
-)
-
-// BusyError is an ErrBusy with the figures that caused it.
-type BusyError struct {
-	Direction Direction
-	Running   int
-	Waiting   int
-}
-
-// Error returns the error in words.
-func (e *BusyError) Error() string {
-	return fmt.Sprintf("%v: %v: %d running, %d waiting", ErrBusy, e.Direction, e.Running, e.Waiting)
-}
-
-// Unwrap returns ErrBusy.
-func (e *BusyError) Unwrap() error { return ErrBusy }
+// ErrStaleStream: a newer stream of the session is here already.
+var ErrStaleStream = messages.NewSentinel(messages.CodeStaleStream, "handoff: stale stream")
