@@ -344,7 +344,7 @@ func (q *Queues) archived(e *Archived) {
 	if f == nil {
 		return
 	}
-	f.parked = e.Quiet && len(f.archives) == 0
+	f.parked = e.Quiet && f.worker.parking && len(f.archives) == 0
 	f.archives = append(f.archives, e.Archive)
 	q.ended(f)
 	q.trace(f, TraceArchive, len(e.Archive))
@@ -385,9 +385,10 @@ func (q *Queues) reportDone(f *fitting) {
 }
 
 // workerQuiet tells the coordinator that a probed fitting had nothing to do.
+// A worker that was given something meanwhile spoke of the time before.
 func (q *Queues) workerQuiet(e *WorkerQuiet) {
 	f := q.running(e.Worker)
-	if f == nil || f.pending() || f.worker.ordered {
+	if f == nil || !f.worker.waiting || f.pending() || f.worker.ordered {
 		return
 	}
 	f.quiet = &e.Counts

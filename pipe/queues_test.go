@@ -21,6 +21,7 @@ import (
 //	new [give=N] [held=BYTES] [limit=ITEMS]                 the next node
 //	enqueue A0 from=N seq=N items=x,y [round=N]
 //	spec A | spec-gone A | eoi A0 [run-empty] | destroy A | tick | node-gone incarnation=N
+//	probe A0 | quiet A0#1 in=N                              is there anything left to do; there was not
 //	next A0#1 | archived A0#1 | done A0#1 in=N | exited A0#1 [cause=TEXT]
 //	fold | cancel | seal | ready | empty
 //	hand-over to=N [again]                                  import what was named dirty, then Opened
@@ -152,6 +153,13 @@ func (s *script) event(t *testing.T, d *datadriven.TestData) pipe.QueuesEvent {
 		return &pipe.EOI{
 			Pipe: k.Pipe, Fitting: k.Fitting, Partition: 3, RunEmpty: d.HasArg("run-empty"), Coordinator: scriptCoordinator,
 		}
+	case "probe":
+		k := scriptKey(t, arg)
+		return &pipe.EOI{Pipe: k.Pipe, Fitting: k.Fitting, Partition: 3, Probe: true, Coordinator: scriptCoordinator}
+	case "quiet":
+		e := &pipe.WorkerQuiet{Worker: scriptWorker(t, arg)}
+		d.ScanArgs(t, "in", &e.Counts.In)
+		return e
 	case "destroy":
 		return &pipe.Destroy{Pipe: scriptID(arg), Partition: 3, ReplyTo: scriptCoordinator}
 	case "node-gone":
