@@ -85,7 +85,7 @@ func (m *members) stop() {
 
 // TestStart_restart: a whole cluster that is stopped comes back on its data
 // directories, with its record and its objects, and no node at its address: two
-// are where others were, which is how all find each other.
+// are where others were, and each is told where another is.
 func TestStart_restart(t *testing.T) {
 	m := startMembers(t, "a", "b", "c")
 	if err := m.all["a"].KV().Put(m.ctx, kv.Object{Bucket: "b", Key: "k", Value: []byte("v")}); err != nil {
@@ -101,7 +101,8 @@ func TestStart_restart(t *testing.T) {
 	var mu sync.Mutex
 	for name := range addrs {
 		o := m.options(name, false)
-		o.Addr, o.Join = map[string]string{"a": addrs["b"], "b": addrs["c"]}[name], nil
+		o.Addr = map[string]string{"a": addrs["b"], "b": addrs["c"]}[name]
+		o.Join = map[string][]string{"a": {addrs["c"]}, "b": {addrs["b"]}, "c": {addrs["b"]}}[name]
 		starting.Go(func() {
 			n, err := baton.Start(m.ctx, o)
 			if err != nil {
