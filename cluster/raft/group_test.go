@@ -87,12 +87,26 @@ func TestStore_minority(t *testing.T) {
 	n := g.leader()
 	old := g.stores[n]
 	term := g.begin(old, "n1")
+	version := g.read(old).Version()
 	led := old.Leads()
 	g.isolate(n, nodes...)
-	// It still thinks that it leads: what it appends is in doubt.
+	// It still thinks that it leads: what it appends is in doubt, and what it has is not to be read, but by
+	// answers that were under way: nobody else leads yet, and it is the newest.
+	type answer struct {
+		state topology.State
+		err   error
+	}
+	read := make(chan answer, 1)
+	go func() {
+		state, err := old.Read(g.ctx)
+		read <- answer{state, err}
+	}()
 	_, err := old.Append(g.ctx, topology.Command{ID: topology.CommandID{Proposer: "cut", Seq: 1}, Op: topology.BeginTerm{Node: "n1"}})
 	if led && !errors.Is(err, cluster.ErrUnknown) {
 		t.Errorf("proposed while leading: %v, want %v", err, cluster.ErrUnknown)
+	}
+	if a := <-read; a.err == nil && a.state.Version() < version || a.err != nil && !errors.Is(a.err, cluster.ErrUnavailable) {
+		t.Errorf("read while leading: version %d, %v, want %v", a.state.Version(), a.err, cluster.ErrUnavailable)
 	}
 	g.until("stepped down", func() bool { return !old.Leads() })
 	err = g.refused(old)
@@ -111,7 +125,7 @@ func TestStore_minority(t *testing.T) {
 		t.Errorf("the majority's term is %d, want %d", got, term+1)
 	}
 	g.net.heal()
-	version := g.read(majority).Version()
+	version = g.read(majority).Version()
 	for _, o := range nodes {
 		g.seen(g.stores[o], version)
 	}
