@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -123,11 +124,12 @@ func (s *session) run() {
 		case <-pause.C:
 		}
 		nodes := s.l.c.Nodes()
-		n := nodes[s.r.IntN(len(nodes))]
-		if n.running() == nil && s.r.IntN(20) > 0 { // now and then a client has not heard of it
-			continue
+		if s.r.IntN(20) > 0 { // now and then a client has not heard of it
+			nodes = slices.DeleteFunc(nodes, func(n *Node) bool { return n.running() == nil })
 		}
-		s.step(n)
+		if len(nodes) > 0 {
+			s.step(nodes[s.r.IntN(len(nodes))])
+		}
 	}
 }
 
