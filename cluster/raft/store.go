@@ -17,15 +17,16 @@ import (
 // A Store is one server of the replicated record, and this node's handle on it. It is safe for
 // concurrent use.
 type Store struct {
-	opts    Options
-	id      string
-	storage *storage
-	machine *machine
-	stream  *stream
-	raft    *hraft.Raft
-	plan    planner
-	book    *book
-	start   uint64 // counts the starts of this server
+	opts      Options
+	id        string
+	storage   *storage
+	machine   *machine
+	stream    *stream
+	transport *transport
+	raft      *hraft.Raft
+	plan      planner
+	book      *book
+	start     uint64 // counts the starts of this server
 
 	notify    cluster.Notifier
 	publishMu sync.Mutex
@@ -114,7 +115,7 @@ func (s *Store) startRaft() error {
 	if err != nil {
 		return errors.Join(err, t.Close())
 	}
-	s.raft = r
+	s.raft, s.transport = r, t
 	t.raft.Store(r)
 	return nil
 }
@@ -189,7 +190,9 @@ func (s *Store) Close() error {
 	s.notify.Close()
 	down := s.raft.Shutdown()
 	s.stream.Close() // wakes up those of raft's goroutines that wait for others
-	return errors.Join(err, down.Error(), s.storage.close())
+	err = errors.Join(err, down.Error())
+	s.transport.still()
+	return errors.Join(err, s.storage.close())
 }
 
 // errNotBegun: the store was closed before the call.

@@ -13,7 +13,25 @@ import (
 // by the candidate's own configuration, and who lost its vote has a log that is too short.
 type transport struct {
 	*hraft.NetworkTransport
-	raft atomic.Pointer[hraft.Raft]
+	raft  atomic.Pointer[hraft.Raft]
+	beats calls // heartbeats under way
+}
+
+// SetHeartbeatHandler keeps count of the heartbeats under way: raft takes them in the transport's
+// goroutines, which its shutdown does not wait for, and panics at a storage that is closed.
+func (t *transport) SetHeartbeatHandler(handle func(hraft.RPC)) {
+	t.NetworkTransport.SetHeartbeatHandler(func(rpc hraft.RPC) {
+		if t.beats.enter() {
+			defer t.beats.leave()
+			handle(rpc)
+		}
+	})
+}
+
+// still returns when no heartbeat is under way, and none will be.
+func (t *transport) still() {
+	t.beats.close()
+	t.beats.wait()
 }
 
 // RequestVote asks for a vote without a name, which stands for a candidate of unknown standing.
